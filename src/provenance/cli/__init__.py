@@ -1,0 +1,65 @@
+"""The command line: parse, call one pipeline function, print."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with the code that DESIGN promises: 0, 1 (gate), 2 (failure), 130 (interrupted)."""
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code."""
+    from pathlib import Path
+
+    import typer
+
+    from provenance.cli import settings
+    from provenance.cli.app import app
+    from provenance.errors import ProvenanceError
+
+    debug = "--debug" in arguments or os.environ.get("PROVENANCE_DEBUG", "") not in {"", "0"}
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        command = typer.main.get_command(app)
+        defaults = settings.default_map(settings.load(Path.cwd()), getattr(command, "commands", {}))
+        outcome = command.main(
+            args=arguments, prog_name="provenance", standalone_mode=False, default_map=defaults
+        )
+        return outcome if isinstance(outcome, int) else 0
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("\nInterrupted. Run the same command again to go on where it stopped.\n")
+        return 130
+    except BrokenPipeError:
+        # The reader of our stdout has gone (`| head`): not a failure, but Python must not flush into it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ProvenanceError as error:
+        if debug:
+            raise
+        sys.stderr.write(f"provenance: {error}\n")
+        return 2
+    except Exception as error:
+        # Typer carries its own copy of Click, whose usage errors show themselves.
+        if hasattr(error, "show") and hasattr(error, "exit_code"):
+            error.show()
+            return 2
+        if debug:
+            raise
+        sys.stderr.write(f"provenance: {describe(error)}\n")
+        return 2
+
+
+def describe(error: Exception) -> str:
+    """Return one paragraph for an error that no part of the package foresaw."""
+    if isinstance(error, OSError) and error.strerror:
+        place = f" ({error.filename})" if error.filename else ""
+        return f"{error.strerror}{place}. Mend that and run the same command again; the store is as it was."
+    kind = type(error).__name__
+    return f"{kind}: {error}. This is a fault of the program; run again with --debug for the trace."

@@ -1,0 +1,161 @@
+"""Commands that ask about records: explain one, or query all by SQL."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from provenance.cli import output
+from provenance.cli.options import DEFAULT_STORE, JsonOption, StoreOption
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from provenance.store import Store
+
+Format = Literal["table", "csv", "json", "jsonl", "parquet"]
+
+
+def explain(
+    record: Annotated[
+        str, typer.Argument(metavar="RECORD", help="A record id, a unique prefix of one, or SCAN/RECORD.")
+    ],
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> int:
+    """Show one record: each piece of evidence, its weight, what decided and what would change it."""
+    from provenance import pipeline
+
+    found = pipeline.explain(record, store=store)
+    if json:
+        output.emit_json(found.as_dict())
+        return 0
+    output.emit(f"{output.safe(found.record['record_id'])}  {found.record['tag']}  ({output.safe(found.record['reason'])})")
+    for key in ("url", "captured_at", "language", "words", "scan", "uri", "position", "score"):
+        if found.record.get(key) is not None:
+            output.emit(f"  {key:<12} {output.safe(found.record[key])}")
+    output.table(
+        ("kind", "evidence", "weight", "measured"),
+        [(e["kind"], e["detail"], round(e["weight"], 2), bool(e["measured"])) for e in found.evidence],
+    )
+    if found.matches:
+        output.table(
+            ("model", "set", "tier", "share", "words", "verified", "passages (words from-to)"),
+            [
+                (m["model"], m["name"], m["tier"], m["share"], m["matched_words"], m["verified"],
+                 ", ".join(f"{s['start']}-{s['end']}" for s in m["spans"][:5]))
+                for m in found.matches
+            ],
+            title="shares text with",
+        )
+    output.emit(f"decided by: {found.decided}")
+    for line in found.would_change:
+        output.emit(f"  would change it: {line}")
+    if found.excerpt:
+        output.emit(f"  text: {output.safe(found.excerpt)}")
+    return 0
+
+
+def sql(
+    query: Annotated[str | None, typer.Argument(metavar="[QUERY]", help="SQL; without it, a prompt.")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    form: Annotated[Format, typer.Option("--format", "-f", help="How rows are printed.")] = "table",
+    json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> int:
+    """Ask the store in SQL, read-only. Without a query: a prompt."""
+    from provenance.store import Store
+
+    opened = Store.open(store)
+    form = "json" if json else form
+    if query is not None:
+        _answer(opened, query, form)
+        return 0
+    return _prompt(opened, form)
+
+
+def _prompt(store: Store, form: Format) -> int:
+    import duckdb
+
+    from provenance.errors import ProvenanceError
+
+    interactive = sys.stdin.isatty()
+    if interactive:
+        output.note("SQL over the store, read-only. End a query with ; — leave with Ctrl-D.")
+    waiting = ""
+    while True:
+        if interactive:
+            sys.stderr.write("provenance> " if not waiting else "       ...> ")
+            sys.stderr.flush()
+        line = sys.stdin.readline()
+        if not line:
+            if waiting.strip():
+                _answer(store, waiting, form)
+            return 0
+        waiting += line
+        if not waiting.rstrip().endswith(";"):
+            continue
+        try:
+            # Each query reads the snapshot that is current when it is asked, so a scan is seen as it grows.
+            _answer(store, waiting.strip().rstrip(";"), form)
+        except (duckdb.Error, ProvenanceError) as error:
+            output.note(str(error))
+        waiting = ""
+
+
+def _answer(store: Store, query: str, form: Format) -> None:
+    import duckdb
+
+    from provenance.errors import UsageError
+
+    with store.read() as connection:
+        try:
+            relation = connection.sql(query)
+            if relation is not None:
+                _print(relation, form)
+        except duckdb.Error as error:
+            message = str(error)
+            raise UsageError(
+                message, next_step="`provenance sql \"show tables\"` lists what can be asked"
+            ) from error
+
+
+def _print(relation: duckdb.DuckDBPyRelation, form: Format) -> None:
+    if form == "table":
+        rows = relation.fetchmany(1001)
+        output.table(relation.columns, rows[:1000])
+        if len(rows) > 1000:
+            output.note("The first 1,000 rows; another --format prints all.")
+        return
+    if form == "parquet":
+        import pyarrow.parquet as pq
+
+        reader = relation.to_arrow_reader(65536)
+        with pq.ParquetWriter(sys.stdout.buffer, reader.schema) as writer:
+            for batch in reader:
+                writer.write_batch(batch)
+        return
+    if form == "csv":
+        import csv
+
+        writer_ = csv.writer(sys.stdout)
+        writer_.writerow(relation.columns)
+        while rows := relation.fetchmany(10000):
+            writer_.writerows(rows)
+        return
+    _print_json(relation, lines=form == "jsonl")
+
+
+def _print_json(relation: duckdb.DuckDBPyRelation, *, lines: bool) -> None:
+    import json
+
+    names = relation.columns
+    separator = "" if lines else "["
+    while rows := relation.fetchmany(10000):
+        for row in rows:
+            text = json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=str)
+            sys.stdout.write(text + "\n" if lines else f"{separator}\n {text}")
+            separator = ","
+    if not lines:
+        sys.stdout.write("[]\n" if separator == "[" else "\n]\n")

@@ -1,0 +1,288 @@
+"""Candidates: which texts of a snapshot a record may share something with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from provenance.errors import SegmentError
+from provenance.index.build import directory_bits, mixed
+from provenance.index.segment import Segment
+
+PASSAGE_LIMIT: Final = 128
+"""A passage that more texts than this have is boilerplate: it finds nothing and proves nothing."""
+BAND_LIMIT: Final = 64
+"""Of texts with the same band key, those with the smallest checks are candidates, so a text made in very many
+variants is still recognised as one of them."""
+CANDIDATES: Final = 64
+"""Candidates of a record, plus one for each ``WORDS_PER_CANDIDATE`` of its words; those with the rarest keys first."""
+WORDS_PER_CANDIDATE: Final = 64
+_BAND_WEIGHT: Final = 4
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A segment and which of its texts and references still count.
+
+    Attributes:
+        segment: The segment.
+        live_sets: For each of its sets whether it counts.
+        live_texts: For each text whether a counting set holds it; empty when all do.
+        check_words: Leading 8 bytes of each text's check.
+    """
+
+    segment: Segment
+    live_sets: npt.NDArray[np.bool_]
+    live_texts: npt.NDArray[np.bool_]
+    check_words: npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Hits:
+    """Postings found, one row each: query, number of the shelf, text, check word, posting; by query and check word."""
+
+    queries: npt.NDArray[np.int64]
+    shelves: npt.NDArray[np.int64]
+    texts: npt.NDArray[np.int64]
+    check_words: npt.NDArray[np.uint64]
+    postings: npt.NDArray[np.int64]
+
+    def __getitem__(self, chosen: Any) -> Hits:
+        return Hits(
+            self.queries[chosen],
+            self.shelves[chosen],
+            self.texts[chosen],
+            self.check_words[chosen],
+            self.postings[chosen],
+        )
+
+    def __len__(self) -> int:
+        return len(self.queries)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pairs of a record and a text that are worth comparing, by record.
+
+    Attributes:
+        rows: Record of each pair.
+        shelves: Number of the shelf that holds the text.
+        texts: The text.
+        near: Whether they collide in a band.
+    """
+
+    rows: npt.NDArray[np.int64]
+    shelves: npt.NDArray[np.int64]
+    texts: npt.NDArray[np.int64]
+    near: npt.NDArray[np.bool_]
+
+
+def make_shelf(segment: Segment, withdrawn: frozenset[str]) -> Shelf:
+    """Work out what a segment still holds when some sets are withdrawn."""
+    live_sets = np.array([entry.set_id not in withdrawn for entry in segment.sets], dtype=bool)
+    live_texts = np.empty(0, dtype=bool)
+    if not live_sets.all():
+        live = np.concatenate([[0], np.cumsum(live_sets[segment["reference_sets"]])])
+        live_texts = np.diff(live[segment["reference_offsets"]]) > 0
+    return Shelf(segment, live_sets, live_texts, segment["checks"].view(np.uint64)[::2])
+
+
+def band_hits(shelves: Sequence[Shelf], bands: npt.NDArray[np.uint32]) -> Hits:
+    """Find texts that share a band key. Query ``row`` stands for all bands of that record."""
+    rows, count = bands.shape
+    queries = mixed(np.ascontiguousarray(bands.T).reshape(-1)).reshape(count, rows)
+    found = []
+    for number, shelf in enumerate(shelves):
+        keys = shelf.segment["band_keys"].reshape(count, -1)
+        directory = shelf.segment["band_directory"].reshape(count, -1)
+        starts, ends = _find(shelf, keys, directory, queries)
+        hits, _ = _emit(shelf, number, starts.reshape(-1), ends.reshape(-1), "band_texts", BAND_LIMIT, True, False)
+        found.append(hits)
+    merged = _merge(found)
+    return merged[_rank(merged.queries) < BAND_LIMIT]
+
+
+def passage_hits(
+    shelves: Sequence[Shelf], hashes: npt.NDArray[np.uint32], distinct: bool = True
+) -> tuple[Hits, npt.NDArray[np.bool_]]:
+    """Find texts that have a passage hash, and say which hashes too many texts have.
+
+    Args:
+        shelves: Where to look.
+        hashes: One query each.
+        distinct: Name a text once for a query rather than once for each position.
+    """
+    queries = mixed(hashes).reshape(1, -1)
+    capped = np.zeros(len(hashes), dtype=bool)
+    found = []
+    for number, shelf in enumerate(shelves):
+        keys = shelf.segment["passage_keys"].reshape(1, -1)
+        directory = shelf.segment["passage_directory"].reshape(1, -1)
+        starts, ends = _find(shelf, keys, directory, queries)
+        limit = PASSAGE_LIMIT if distinct else PASSAGE_LIMIT * 8
+        hits, over = _emit(shelf, number, starts[0], ends[0], "passage_texts", limit, distinct, True)
+        capped |= over
+        found.append(hits)
+    merged = _merge(found, keep_positions=not distinct)
+    if len(shelves) > 1 and distinct:
+        capped |= np.bincount(merged.queries, minlength=len(hashes)) > PASSAGE_LIMIT
+    return merged[~capped[merged.queries]], capped
+
+
+def exact_hits(shelves: Sequence[Shelf], checks: npt.NDArray[np.uint8], only_live: bool = True) -> Hits:
+    """Find texts with the same check, in every shelf that has them."""
+    queries = np.ascontiguousarray(checks[:, :4]).view(">u4").reshape(1, -1).astype(np.uint32)
+    found = []
+    for number, shelf in enumerate(shelves):
+        keys = shelf.segment["check_keys"].reshape(1, -1)
+        directory = shelf.segment["check_directory"].reshape(1, -1)
+        starts, ends = _find(shelf, keys, directory, queries)
+        counts = ends[0] - starts[0]
+        rows = np.repeat(np.arange(len(checks)), counts)
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        texts = starts[0][rows] + within
+        there = shelf.segment["checks"].reshape(-1, 16)[texts]
+        same = (there == checks[rows]).all(axis=1)
+        if only_live and len(shelf.live_texts):
+            same &= shelf.live_texts[texts]
+        rows, texts = rows[same], texts[same]
+        words = shelf.check_words[texts].byteswap()
+        found.append(Hits(rows, np.full(len(rows), number), texts, words, texts))
+    return _merge(found, keep_positions=True)
+
+
+def choose(
+    band: Hits,
+    passage: Hits,
+    passage_rows: npt.NDArray[np.int64],
+    words: npt.NDArray[np.int64],
+) -> Candidates:
+    """Unite what was found by bands and passages, the rarest keys counting most.
+
+    Args:
+        band: Hits whose query is ``band * records + record``.
+        passage: Hits whose query is a passage.
+        passage_rows: The record of each passage.
+        words: Tokens of each record.
+    """
+    records = len(words)
+    rows = np.concatenate([band.queries % max(records, 1), passage_rows[passage.queries]])
+    score = np.concatenate([_BAND_WEIGHT * _weights(band.queries), _weights(passage.queries)])
+    near = np.zeros(len(rows), dtype=bool)
+    near[: len(band)] = True
+    keys = np.concatenate([band.check_words, passage.check_words])
+    shelves = np.concatenate([band.shelves, passage.shelves])
+    texts = np.concatenate([band.texts, passage.texts])
+    if not len(rows):
+        return Candidates(rows, shelves, texts, near)
+    order = np.lexsort((shelves, keys, rows))
+    rows, keys = rows[order], keys[order]
+    first = np.flatnonzero(np.concatenate([[True], (rows[1:] != rows[:-1]) | (keys[1:] != keys[:-1])]))
+    score = np.add.reduceat(score[order], first)
+    near = np.logical_or.reduceat(near[order], first)
+    rows, keys, shelves, texts = rows[first], keys[first], shelves[order][first], texts[order][first]
+    best = np.lexsort((keys, -score, rows))
+    best = best[_rank(rows[best]) < CANDIDATES + words[rows[best]] // WORDS_PER_CANDIDATE]
+    return Candidates(rows[best], shelves[best], texts[best], near[best])
+
+
+def _find(
+    shelf: Shelf, keys: npt.NDArray[np.uint32], directory: npt.NDArray[np.uint32], queries: npt.NDArray[np.uint32]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    from provenance.index import kernel
+
+    starts = np.zeros(queries.shape, dtype=np.int64)
+    ends = np.zeros(queries.shape, dtype=np.int64)
+    bits = directory_bits(keys.shape[1])
+    if directory.shape[1] != (1 << bits) + 1 or not kernel.find_in_partitions(
+        keys, directory, bits, queries, starts, ends
+    ):
+        raise _damaged(shelf)
+    return starts, ends
+
+
+def _emit(
+    shelf: Shelf,
+    number: int,
+    starts: npt.NDArray[np.int64],
+    ends: npt.NDArray[np.int64],
+    texts: str,
+    limit: int,
+    distinct: bool,
+    drop: bool,
+) -> tuple[Hits, npt.NDArray[np.bool_]]:
+    from provenance.index import kernel
+
+    size = len(starts)
+    some = np.flatnonzero(ends > starts)
+    starts, ends = starts[some], ends[some]
+    out = np.empty((int(np.minimum(ends - starts, limit).sum()), 4), dtype=np.uint64)
+    capped = np.zeros(len(some), dtype=np.uint8)
+    count = kernel.emit(
+        starts, ends, shelf.segment[texts], shelf.live_texts, shelf.check_words, limit, distinct, drop, capped, out
+    )
+    if count < 0:
+        raise _damaged(shelf)
+    over = np.zeros(size, dtype=bool)
+    over[some] = capped.astype(bool)
+    out = out[:count]
+    hits = Hits(
+        some[out[:, 0].astype(np.int64)],
+        np.full(count, number),
+        out[:, 1].astype(np.int64),
+        np.ascontiguousarray(out[:, 2]),
+        out[:, 3].astype(np.int64),
+    )
+    return hits, over
+
+
+def _merge(found: list[Hits], keep_positions: bool = False) -> Hits:
+    """Unite hits of several shelves in order of query and check; a text that several hold is named once."""
+    if len(found) == 1:
+        return found[0]
+    columns = [
+        np.concatenate([getattr(hits, name) for hits in found]) if found else np.empty(0, dtype)
+        for name, dtype in (
+            ("queries", np.int64),
+            ("shelves", np.int64),
+            ("texts", np.int64),
+            ("check_words", np.uint64),
+            ("postings", np.int64),
+        )
+    ]
+    hits = Hits(*columns)
+    hits = hits[np.lexsort((hits.postings, hits.shelves, hits.check_words, hits.queries))]
+    if keep_positions or not len(hits):
+        return hits
+    new = (hits.queries[1:] != hits.queries[:-1]) | (hits.check_words[1:] != hits.check_words[:-1])
+    return hits[np.concatenate([[True], new])]
+
+
+def _rank(groups: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Position of each element within its run of equal neighbours."""
+    if not len(groups):
+        return groups
+    new = np.concatenate([[True], groups[1:] != groups[:-1]])
+    starts = np.flatnonzero(new)
+    rank: npt.NDArray[np.int64] = np.arange(len(groups)) - starts[np.cumsum(new) - 1]
+    return rank
+
+
+def _weights(queries: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Weight of each hit: the fewer texts share its key, the more."""
+    if not len(queries):
+        return queries
+    weights: npt.NDArray[np.int64] = 65536 // np.bincount(queries)[queries]
+    return weights
+
+
+def _damaged(shelf: Shelf) -> SegmentError:
+    return SegmentError(
+        "A segment of the reference index is damaged: its postings point outside it",
+        place=shelf.segment.id,
+        next_step="Run provenance verify, then unregister and register its sets again",
+    )

@@ -1,0 +1,331 @@
+"""Scan: read sources, observe every record, publish what was seen, and say what it amounts to."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import secrets
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import xxhash
+
+from provenance import policy as policies
+from provenance.engine import Done, Failed, Yielded, run
+from provenance.engine.local import default_jobs
+from provenance.errors import UsageError
+from provenance.pipeline import catalogue, export
+from provenance.pipeline.rematch import rematch_segments
+from provenance.pipeline.results import ScanResult, SourceCount
+from provenance.pipeline.versions import versions
+from provenance.pipeline.worker import PartsWritten, SourceRead, SourceTask, scan_source
+from provenance.policy import Policy
+from provenance.readers import ReadOptions, Source, find_sources
+from provenance.store import PartFile, Store
+
+Progress = Callable[[int, int, int], None]
+
+COMMIT_SECONDS: Final = 30.0
+COMMIT_SOURCES: Final = 64
+"""A scan publishes what it has after so long, or so many finished sources: often enough to be watched."""
+
+_DIGEST_BLOCK: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class _Input:
+    source: Source
+    source_id: str
+    digest: str
+
+
+@dataclass
+class _Progress:
+    """What has been done so far, by task."""
+
+    inputs: Sequence[_Input]
+    report: Progress | None
+    bytes_done: dict[int, int] = field(default_factory=dict)
+    records: dict[int, int] = field(default_factory=dict)
+
+    def update(self, task: int, bytes_done: int, records: int) -> None:
+        self.bytes_done[task], self.records[task] = bytes_done, records
+        if self.report is not None:
+            total = sum(item.source.bytes for item in self.inputs)
+            self.report(sum(self.bytes_done.values()), total, sum(self.records.values()))
+
+
+def scan(
+    paths: str | Path | Sequence[str | Path],
+    *,
+    store: str | Path = "provenance-store",
+    name: str | None = None,
+    jobs: int | None = None,
+    policy: str | Path = "default",
+    root: str | Path | None = None,
+    text_column: str | None = None,
+    id_column: str | None = None,
+    url_column: str | None = None,
+    date_column: str | None = None,
+    out: str | Path | None = None,
+    no_store: bool = False,
+    progress: Progress | None = None,
+) -> ScanResult:
+    """Observe and tag every record of the sources, and publish it in the store.
+
+    The same input under the same configuration and versions is the same scan: it is not read again, and
+    a scan that was interrupted goes on with the sources it had not finished.
+
+    Args:
+        paths: Files, folders (searched recursively) or globs.
+        store: Folder of the store; made if it does not exist.
+        name: Name to ask for the scan by; the name of the first path if left out.
+        jobs: Worker processes; as many as there are processors if left out.
+        policy: The policy that is current for this scan: a name or a TOML file.
+        root: Folder that source URIs are kept relative to.
+        text_column: Column or field that holds the text; found by its usual names if left out.
+        id_column: Likewise for the record's own id.
+        url_column: Likewise for the URL.
+        date_column: Likewise for the capture time.
+        out: Folder to write ``records-*.parquet`` and ``rejects-*.parquet`` to as well.
+        no_store: Leave no trace in the store; reference sets registered there are still matched.
+        progress: Called with (bytes done, bytes in all, records so far).
+
+    Raises:
+        UsageError: On wrong paths or columns.
+        PolicyError: On a malformed policy.
+        StoreError: If the store can't be opened or written.
+    """
+    began = time.monotonic()
+    paths = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    judged_by = policies.load(policy)
+    options = ReadOptions(
+        text_column=text_column, id_column=id_column, url_column=url_column, date_column=date_column
+    )
+    inputs = [_identify(source) for source in find_sources(paths, None if root is None else str(root))]
+    with contextlib.ExitStack() as cleanup:
+        opened = _open(Path(store), no_store, cleanup)
+        scan_id = _scan_id(inputs, options)
+        state = catalogue.scan_state(opened, scan_id)
+        already_done = state == "finished"
+        label = catalogue.scan_name(opened, scan_id) if already_done else (name or Path(paths[0].rstrip("/")).name)
+        parts = late = 0
+        if not already_done:
+            _begin(opened, scan_id, label, inputs, options, judged_by)
+            reference_store = Store.open(Path(store)) if no_store and catalogue.exists(Path(store)) else opened
+            parts = _read_all(opened, reference_store, scan_id, inputs, options, jobs or default_jobs(), progress)
+            late = _finish(opened, scan_id)
+        if out is not None:
+            export.write_scan(opened, scan_id, Path(out))
+        return _result(opened, scan_id, inputs, already_done, began, parts, late)
+
+
+def _open(store: Path, no_store: bool, cleanup: contextlib.ExitStack) -> Store:
+    if not no_store:
+        return Store.open_or_create(store)
+    temporary = Store.create(Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="provenance-"))) / "store")
+    if catalogue.exists(store):
+        catalogue.copy_references(Store.open(store), temporary)
+    return temporary
+
+
+def _identify(source: Source) -> _Input:
+    digest = xxhash.xxh3_128()
+    try:
+        with Path(source.location).open("rb") as stream:
+            while block := stream.read(_DIGEST_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise UsageError(
+            f"The source can't be read: {error.strerror}", place=source.location, next_step="Check its permissions"
+        ) from error
+    return _Input(source, xxhash.xxh3_128_hexdigest(source.uri), digest.hexdigest())
+
+
+def _scan_id(inputs: Sequence[_Input], options: ReadOptions) -> str:
+    identity = {
+        "inputs": sorted((item.source.uri, item.source.bytes, item.digest) for item in inputs),
+        "options": asdict(options),
+        "versions": versions(),
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def _begin(
+    store: Store, scan_id: str, name: str, inputs: Sequence[_Input], options: ReadOptions, policy: Policy
+) -> None:
+    now = datetime.now(UTC)
+    with store.commit(f"begin scan {name}") as commit:
+        catalogue.add_policy(commit, policy)
+        if not catalogue.has_scan(commit, scan_id):
+            commit.insert(
+                "scans",
+                [
+                    {
+                        "scan_id": scan_id,
+                        "name": catalogue.free_name(commit, name, scan_id),
+                        "state": "running",
+                        "configuration": json.dumps(asdict(options), default=str),
+                        "versions": json.dumps(versions()),
+                        "started_at": now,
+                        "recorded_at": now,
+                    }
+                ],
+            )
+        commit.insert(
+            "scan_policies", [{"scan_id": scan_id, "policy_id": policy.policy_id, "recorded_at": now}]
+        )
+        # What an interrupted attempt published of sources it did not finish is read again from their start.
+        commit.withdraw_unfinished_parts(scan_id)
+
+
+def _read_all(
+    store: Store,
+    reference_store: Store,
+    scan_id: str,
+    inputs: Sequence[_Input],
+    options: ReadOptions,
+    jobs: int,
+    report: Progress | None,
+) -> int:
+    finished = catalogue.finished_sources(store, scan_id)
+    todo = [item for item in inputs if item.source_id not in finished]
+    segments, withdrawn = catalogue.live_segments(reference_store)
+    attempt = secrets.token_hex(4)
+    tasks = [
+        SourceTask(
+            item.source, scan_id, item.source_id, attempt, store.root, reference_store.root, segments, withdrawn, options
+        )
+        for item in todo
+    ]
+    tracker = _Progress(todo, report)
+    publisher = _Publisher(store, scan_id, todo)
+    for event in run(scan_source, tasks, jobs):
+        if isinstance(event, Failed):
+            publisher.source_failed(event.task, event.error)
+        elif isinstance(event, Yielded):
+            if isinstance(event.value, PartsWritten):
+                tracker.update(event.task, event.value.bytes_read, event.value.records)
+                publisher.parts_written(event.value.parts)
+            elif isinstance(event.value, SourceRead):
+                tracker.update(event.task, todo[event.task].source.bytes, event.value.records)
+                publisher.source_read(event.task, event.value)
+        elif isinstance(event, Done):
+            continue
+        publisher.publish_if_due()
+    publisher.publish()
+    catalogue.note_segments(store, scan_id, segments)
+    return publisher.published
+
+
+class _Publisher:
+    """Collects what workers report and commits it from time to time: the one writer of the store."""
+
+    def __init__(self, store: Store, scan_id: str, inputs: Sequence[_Input]) -> None:
+        self.store = store
+        self.scan_id = scan_id
+        self.inputs = inputs
+        self.parts: list[PartFile] = []
+        self.sources: list[dict[str, Any]] = []
+        self.due = time.monotonic() + COMMIT_SECONDS
+        self.published = 0
+
+    def parts_written(self, parts: Sequence[PartFile]) -> None:
+        self.parts.extend(parts)
+
+    def source_read(self, task: int, read: SourceRead) -> None:
+        self.parts.extend(read.parts)
+        self.sources.append(
+            {
+                **self._identity(task),
+                "format": read.format,
+                "records": read.records,
+                "rejects": read.rejects,
+                "skipped": sum(read.skipped.values()),
+                "skipped_by_kind": json.dumps(read.skipped, sort_keys=True),
+                "read": read.read,
+                "error": read.error,
+            }
+        )
+
+    def source_failed(self, task: int, error: str) -> None:
+        self.sources.append(
+            {
+                **self._identity(task),
+                "format": "",
+                "records": 0,
+                "rejects": 0,
+                "skipped": 0,
+                "skipped_by_kind": "{}",
+                "read": 0,
+                "error": error,
+            }
+        )
+
+    def _identity(self, task: int) -> dict[str, Any]:
+        item = self.inputs[task]
+        return {
+            "source_id": item.source_id,
+            "scan_id": self.scan_id,
+            "uri": item.source.uri,
+            "location": str(Path(item.source.location).resolve()),
+            "bytes": item.source.bytes,
+            "digest": item.digest,
+            "recorded_at": datetime.now(UTC),
+        }
+
+    def publish_if_due(self) -> None:
+        if len(self.sources) >= COMMIT_SOURCES or (self.parts and time.monotonic() >= self.due):
+            self.publish()
+
+    def publish(self) -> None:
+        if self.parts or self.sources:
+            with self.store.commit(f"scan {self.scan_id}") as commit:
+                for part in self.parts:
+                    commit.add_part(part)
+                commit.insert("sources", self.sources)
+                catalogue.add_edges(
+                    commit,
+                    [(self.scan_id, "used", f"source:{row['source_id']}", {"digest": row["digest"]}) for row in self.sources],
+                )
+            self.published += len(self.parts)
+            self.parts, self.sources = [], []
+        self.due = time.monotonic() + COMMIT_SECONDS
+
+
+def _finish(store: Store, scan_id: str) -> int:
+    """Close the scan, then match it against whatever was registered while it ran."""
+    with store.commit(f"finish scan {scan_id}") as commit:
+        catalogue.finish_scan(commit, scan_id)
+    missed = catalogue.segments_not_seen(store, scan_id)
+    if not missed:
+        return 0
+    found = rematch_segments(store, [scan_id], missed, verify=True)
+    return found.verified + found.unverified
+
+
+def _result(
+    store: Store, scan_id: str, inputs: Sequence[_Input], already_done: bool, began: float, parts: int, late: int
+) -> ScanResult:
+    reasons = catalogue.reasons(store, scan_id)
+    tags: dict[str, int] = {}
+    for (tag, _), count in reasons.items():
+        tags[tag] = tags.get(tag, 0) + count
+    return ScanResult(
+        scan_id=scan_id,
+        name=catalogue.scan_name(store, scan_id),
+        already_done=already_done,
+        tags=tags,
+        reasons=reasons,
+        sources=tuple(SourceCount(**row) for row in catalogue.source_counts(store, scan_id)),
+        bytes=sum(item.source.bytes for item in inputs),
+        seconds=time.monotonic() - began,
+        parts=parts,
+        late_matches=late,
+    )

@@ -1,0 +1,137 @@
+"""Where everything in a store's folder lives, and the file operations that survive a crash."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from provenance.errors import StoreError
+
+CURRENT: Final = "CURRENT"
+CATALOGUES: Final = "catalogue"
+PARTS: Final = "parts"
+SEGMENTS: Final = "index/segments"
+STAGING: Final = "staging"
+WRITERS_LOCK: Final = "writers.lock"
+SESSION_LOCK: Final = "sessions.lock"
+
+_CATALOGUE_NAME: Final = re.compile(r"[0-9]{6,18}\.duckdb")
+_SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
+
+
+def make_folders(root: Path) -> None:
+    """Create the folders of an empty store."""
+    for folder in (CATALOGUES, PARTS, SEGMENTS, STAGING):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+
+
+def safe_name(name: str) -> str:
+    """Return ``name`` if it can be a file name in the store.
+
+    Raises:
+        StoreError: If it holds anything but letters, digits, ``_``, ``-`` and ``.``: names become paths, and
+            paths become SQL text in the views.
+    """
+    if not _SAFE_NAME.fullmatch(name) or ".." in name:
+        raise StoreError(f"{name!r} cannot be the name of a part", next_step="Use letters, digits, _, - and .")
+    return name
+
+
+def catalogue_name(number: int) -> str:
+    """Return the file name of the catalogue with this number."""
+    return f"{number:06d}.duckdb"
+
+
+def read_pointer(root: Path) -> Path:
+    """Return the catalogue file that ``CURRENT`` names.
+
+    Raises:
+        StoreError: If there is no store here, or the pointer is absent or torn.
+    """
+    if not root.exists():
+        raise StoreError(
+            "There is no store here", place=str(root), next_step="Make one with `provenance init`, or name another"
+        )
+    pointer = root / CURRENT
+    try:
+        name = pointer.read_text(encoding="ascii", errors="replace").strip()
+    except FileNotFoundError as error:
+        if (root / CATALOGUES).is_dir():
+            raise StoreError(
+                "The store has lost its CURRENT file", place=str(root), next_step="Run `provenance verify --repair`"
+            ) from error
+        raise StoreError(
+            "This folder is not a store", place=str(root), next_step="Name a folder made by `provenance init`"
+        ) from error
+    except OSError as error:
+        raise failure(error, pointer) from error
+    if not _CATALOGUE_NAME.fullmatch(name):
+        raise StoreError(
+            "The store's CURRENT file is damaged", place=str(pointer), next_step="Run `provenance verify --repair`"
+        )
+    return root / CATALOGUES / name
+
+
+def write_pointer(root: Path, name: str) -> None:
+    """Make ``name`` the current catalogue: readers see the old one or the new one, never neither."""
+    waiting = root / STAGING / f"{CURRENT}.{os.getpid()}.tmp"
+    with waiting.open("w", encoding="ascii") as file:
+        file.write(name + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    waiting.replace(root / CURRENT)
+    sync_folder(root)
+
+
+def catalogues(root: Path) -> list[Path]:
+    """Return all catalogue files, oldest first."""
+    found = (path for path in (root / CATALOGUES).iterdir() if _CATALOGUE_NAME.fullmatch(path.name))
+    return sorted(found, key=lambda path: int(path.stem))
+
+
+def sync_file(path: Path) -> None:
+    """Force a file's bytes to the disk."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Force a folder's entries to the disk, so that a rename survives a power cut."""
+    if os.name == "nt":  # a folder cannot be opened there
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def failure(error: OSError, path: Path | str) -> StoreError:
+    """Turn an operating system's refusal into one that says what to do about it."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError("The disk is full", place=str(path), next_step="Free some space and run the command again")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return StoreError(
+            "The store can't be written" if error.errno == errno.EROFS else "Permission to the store is denied",
+            place=str(path),
+            next_step="Change the folder's permissions, or name another store",
+        )
+    return StoreError(
+        f"The store can't be used: {error.strerror or error}",
+        place=str(path),
+        next_step="Check the path and the disk, then run `provenance verify`",
+    )
+
+
+@contextlib.contextmanager
+def refusals(path: Path | str) -> Iterator[None]:
+    """Raise `StoreError` for every ``OSError`` in the block."""
+    try:
+        yield
+    except OSError as error:
+        raise failure(error, error.filename or path) from error

@@ -1,0 +1,1 @@
+"""Text as the rest of the package reads it: extracted, repaired, folded, split into tokens."""

@@ -1,0 +1,527 @@
+"""Loops over the bytes of Arrow string buffers: folding and splitting into hashed tokens.
+
+Texts are valid UTF-8, as Arrow promises. The plain-Python forms in ``fold`` and ``tokens`` say what each
+loop must give.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import njit, types
+from numba.core.cgutils import pointer_add
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
+
+U64 = np.uint64
+HIGH_BITS = U64(0x8080808080808080)
+LOW_BITS = U64(0x7F7F7F7F7F7F7F7F)
+BLOCK = 64
+HALF_BLOCK = 16
+LETTERS = 0x590
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _load(_context: Any, array: Any, index: Any) -> Any:
+    """Eight bytes from any address, little-endian."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = make_array(signature.args[0])(context, builder, args[0]).data
+        address = pointer_add(builder, data, args[1], return_type=ir.IntType(64).as_pointer())
+        return builder.load(address, align=1)
+
+    return types.uint64(array, types.int64), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _trailing_zeros(_context: Any, value: Any) -> Any:
+    """Zero bits below the lowest one; 64 for zero."""
+
+    def build(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(types.uint64), build
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _decode(data, at):
+    """The code point at a byte, and how many bytes it takes."""
+    first = np.int64(data[at])
+    if first < 0x80:
+        return first, 1
+    if first < 0xE0:
+        return (first & 0x1F) << 6 | np.int64(data[at + 1]) & 0x3F, 2
+    if first < 0xF0:
+        return (first & 0xF) << 12 | (np.int64(data[at + 1]) & 0x3F) << 6 | np.int64(data[at + 2]) & 0x3F, 3
+    return (
+        (first & 7) << 18
+        | (np.int64(data[at + 1]) & 0x3F) << 12
+        | (np.int64(data[at + 2]) & 0x3F) << 6
+        | np.int64(data[at + 3]) & 0x3F
+    ), 4
+
+
+@njit(cache=True, nogil=True)
+def _encode(out, at, code):
+    """Write a code point; the byte after it."""
+    if code < 0x80:
+        out[at] = code
+        return at + 1
+    if code < 0x800:
+        out[at] = 0xC0 | code >> 6
+        out[at + 1] = 0x80 | code & 0x3F
+        return at + 2
+    if code < 0x10000:
+        out[at] = 0xE0 | code >> 12
+        out[at + 1] = 0x80 | code >> 6 & 0x3F
+        out[at + 2] = 0x80 | code & 0x3F
+        return at + 3
+    out[at] = 0xF0 | code >> 18
+    out[at + 1] = 0x80 | code >> 12 & 0x3F
+    out[at + 2] = 0x80 | code >> 6 & 0x3F
+    out[at + 3] = 0x80 | code & 0x3F
+    return at + 4
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _place(tables, code):
+    return np.int64(tables.index[code >> 7]) << 7 | code & 127
+
+
+@njit(cache=True, nogil=True)
+def _ascii_block(data, at, out, to, after_space, size):
+    """Lower-case ``size`` bytes with single spaces; whether that was all there was to do."""
+    bad = np.uint8(0)
+    before = np.uint8(32) if after_space else np.uint8(0)
+    byte = data[at]
+    byte = np.uint8(32) if np.uint8(byte - 9) < 5 else byte
+    bad |= np.uint8(byte == 32) & np.uint8(before == 32) | np.uint8(byte > 127)
+    out[to] = byte | np.uint8(32) if np.uint8(byte - 65) < 26 else byte
+    for i in range(1, size):
+        byte = data[at + i]
+        byte = np.uint8(32) if np.uint8(byte - 9) < 5 else byte
+        before = data[at + i - 1]
+        before = np.uint8(32) if np.uint8(before - 9) < 5 else before
+        bad |= np.uint8(byte == 32) & np.uint8(before == 32) | np.uint8(byte > 127)
+        out[to + i] = byte | np.uint8(32) if np.uint8(byte - 65) < 26 else byte
+    return bad == 0
+
+
+@njit(cache=True, nogil=True)
+def _compose_pair(tables, first, second):
+    if 0x1161 <= second < 0x1176 and 0x1100 <= first < 0x1113:
+        return 0xAC00 + ((first - 0x1100) * 21 + (second - 0x1161)) * 28
+    if 0x11A8 <= second < 0x11C3:
+        if 0xAC00 <= first < 0xD7A4 and (first - 0xAC00) % 28 == 0:
+            return first + (second - 0x11A7)
+        return np.int64(0)
+    key = U64(first) << U64(21) | U64(second)
+    slot = np.int64(key * U64(0x9E3779B97F4A7C15) >> U64(52))
+    while tables.pair_keys[slot] != 0:
+        if tables.pair_keys[slot] == key:
+            return np.int64(tables.pair_values[slot])
+        slot = (slot + 1) & 4095
+    return np.int64(0)
+
+
+@njit(cache=True, nogil=True)
+def _order(tables, segment, count):
+    """Canonical ordering: stable by combining class between characters of class 0."""
+    start = 0
+    while start < count:
+        end = start
+        while end < count and tables.properties[_place(tables, np.int64(segment[end]))] >> 8 != 0:
+            end += 1
+        if end - start > 64:
+            # Crawl text may hold a million marks in a row: counting keeps that linear.
+            starts = np.zeros(257, np.int64)
+            for i in range(start, end):
+                starts[(tables.properties[_place(tables, np.int64(segment[i]))] >> 8) + 1] += 1
+            for i in range(256):
+                starts[i + 1] += starts[i]
+            copy = segment[start:end].copy()
+            for code in copy:
+                rank = tables.properties[_place(tables, np.int64(code))] >> 8
+                segment[start + starts[rank]] = code
+                starts[rank] += 1
+        else:
+            for i in range(start + 1, end):
+                code = segment[i]
+                rank = tables.properties[_place(tables, np.int64(code))] >> 8
+                j = i
+                while j > start and tables.properties[_place(tables, np.int64(segment[j - 1]))] >> 8 > rank:
+                    segment[j] = segment[j - 1]
+                    j -= 1
+                segment[j] = code
+        start = end + 1
+
+
+@njit(cache=True, nogil=True)
+def _compose(tables, segment, count):
+    """Canonical composition in place (UAX #15); how many code points are left."""
+    kept = 0
+    starter = -1
+    last = 0
+    for i in range(count):
+        code = np.int64(segment[i])
+        rank = np.int64(tables.properties[_place(tables, code)] >> 8)
+        if starter >= 0 and (kept - 1 == starter or last < rank):
+            joined = _compose_pair(tables, np.int64(segment[starter]), code)
+            if joined != 0:
+                segment[starter] = joined
+                continue
+        if rank == 0:
+            starter = kept
+        segment[kept] = code
+        last = rank
+        kept += 1
+    return kept
+
+
+@njit(cache=True, nogil=True)
+def _gather(tables, data, at, end, segment):
+    """Decompose from a character to the next that joins nothing before it.
+
+    Returns the segment (moved when it had to grow), its length, and the byte after it.
+    """
+    count = 0
+    while at < end:
+        code, width = _decode(data, at)
+        place = _place(tables, code)
+        if count and not tables.properties[place] & 4 and not (
+            tables.properties[place] & 8
+            and tables.composed_offsets[tables.entries[place]] == tables.composed_offsets[tables.entries[place] + 1]
+        ):
+            break
+        at += width
+        if count + 32 > len(segment):
+            larger = np.empty(2 * len(segment), np.uint32)
+            larger[:count] = segment[:count]
+            segment = larger
+        entry = np.int64(tables.entries[place])
+        if entry:
+            for i in range(tables.part_offsets[entry], tables.part_offsets[entry + 1]):
+                segment[count] = tables.parts[i]
+                count += 1
+        else:
+            segment[count] = code
+            count += 1
+    return segment, count, at
+
+
+@njit(cache=True, nogil=True)
+def _own_letters(tables, text, start, end):
+    """Letters of each script that pass for no letter of another, and whether some word mixes scripts."""
+    own = np.zeros(5, np.int64)
+    mixes = False
+    scripts = 0
+    at = start
+    while at < end:
+        code, width = _decode(text, at)
+        at += width
+        kind = np.int64(tables.properties[_place(tables, code)])
+        if kind & 1 == 0:
+            scripts = 0
+            continue
+        script = kind >> 5 & 7
+        if script:
+            scripts |= 1 << script
+            mixes |= scripts & (scripts - 1) != 0
+            if script == 1:
+                own[1] += code > 255 or tables.reverse[2, code & 255] == 0
+            else:
+                own[script] += code >= LETTERS or tables.lookalikes[min(code, LETTERS - 1)] == 0
+    return own, mixes
+
+
+@njit(cache=True, nogil=True)
+def _written_in(tables, code, script, target):
+    """The letter of the target script that a letter passes for; 0 for none."""
+    if script == 0 or script == target:
+        return code
+    latin = code
+    if script != 1:
+        latin = np.int64(tables.lookalikes[code]) if code < LETTERS else 0
+    if target == 1 or latin == 0:
+        return latin
+    return np.int64(tables.reverse[target, latin]) if latin < 256 else 0
+
+
+@njit(cache=True, nogil=True)
+def _word(tables, text, start, end):
+    """End of the word that starts here (0 long: none), its scripts as bits, and whether it has loose marks."""
+    scripts = 0
+    marks = False
+    at = start
+    while at < end:
+        code, width = _decode(text, at)
+        kind = np.int64(tables.properties[_place(tables, code)])
+        if kind & 1 == 0:
+            break
+        marks |= kind & 3 == 3
+        scripts |= 1 << (kind >> 5 & 7)
+        at += width
+    return at, scripts & ~1, marks
+
+
+@njit(cache=True, nogil=True)
+def _can_write(tables, text, start, end, target):
+    at = start
+    while at < end:
+        code, width = _decode(text, at)
+        at += width
+        script = np.int64(tables.properties[_place(tables, code)]) >> 5 & 7
+        if _written_in(tables, code, script, target) == 0:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _target(tables, text, start, end, scripts, own, main, disguised):
+    """The script to write a word in, 0 to leave it."""
+    if scripts & (scripts - 1) != 0:
+        if _can_write(tables, text, start, end, main):
+            return main
+        for target in range(1, 5):
+            if _can_write(tables, text, start, end, target):
+                return target
+        return 0
+    if disguised and scripts and own[main] and scripts != 1 << main:
+        for script in range(1, 5):
+            if scripts == 1 << script and own[script] == 0 and _can_write(tables, text, start, end, main):
+                return main
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def _undisguise(tables, out, start, end):
+    """Write words that mix scripts in one; the new end, or -1 when the output is full."""
+    own, mixes = _own_letters(tables, out, start, end)
+    if not mixes:
+        return end
+    if start + 2 * (end - start) > len(out):
+        return -1
+    main = 1
+    for script in range(2, 5):
+        if own[script] > own[main]:
+            main = script
+    text = out[start:end].copy()
+    size = end - start
+    disguised = False
+    at = 0
+    while at < size and not disguised:
+        stop, scripts, marks = _word(tables, text, at, size)
+        if stop == at:
+            at += _decode(text, at)[1]
+            continue
+        if not marks and scripts & (scripts - 1) != 0:
+            disguised = _target(tables, text, at, stop, scripts, own, main, False) != 0
+        at = stop
+    if not disguised:
+        return end
+    to = start
+    at = 0
+    while at < size:
+        stop, scripts, marks = _word(tables, text, at, size)
+        target = 0 if marks or stop == at else _target(tables, text, at, stop, scripts, own, main, True)
+        stop = max(stop, at + _decode(text, at)[1])
+        while at < stop:
+            code, width = _decode(text, at)
+            at += width
+            if target:
+                script = np.int64(tables.properties[_place(tables, code)]) >> 5 & 7
+                code = _written_in(tables, code, script, target)
+            to = _encode(out, to, code)
+    return to
+
+
+@njit(cache=True, nogil=True)
+def _fold_text(tables, data, start, end, out, begin, segment):
+    """Fold one text; the end of its output (-1 when full) and the segment buffer."""
+    at = start
+    to = begin
+    after_space = True
+    slow_until = start
+    foreign = False
+    size = len(out)
+    while at < end:
+        if to + 2 * BLOCK > size:
+            return -1, segment
+        if at >= slow_until:
+            step = 0
+            if at + BLOCK <= end and _ascii_block(data, at, out, to, after_space, BLOCK):
+                step = BLOCK
+            elif at + HALF_BLOCK <= end and _ascii_block(data, at, out, to, after_space, HALF_BLOCK):
+                step = HALF_BLOCK
+            if step:
+                # A mark may follow the last letter.
+                step -= at + step < end and data[at + step] > 127
+                at += step
+                to += step
+                after_space = out[to - 1] == 32
+                continue
+            slow_until = at + HALF_BLOCK
+        code, width = _decode(data, at)
+        following = at + width
+        if code < 128 and (following == end or data[following] < 128):
+            at = following
+            if code == 32 or 9 <= code <= 13:
+                if not after_space:
+                    out[to] = 32
+                    to += 1
+                    after_space = True
+                continue
+            out[to] = code + 32 if 65 <= code <= 90 else code
+            to += 1
+            after_space = False
+            continue
+        kind = np.int64(tables.properties[_place(tables, code)])
+        alone = True
+        if following < end and data[following] > 127:
+            after, _ = _decode(data, following)
+            place = _place(tables, after)
+            # An ignorable character may hide a mark behind it.
+            alone = not (tables.properties[place] & 4) and not (
+                tables.properties[place] & 8
+                and tables.composed_offsets[tables.entries[place]] == tables.composed_offsets[tables.entries[place] + 1]
+            )
+        if alone:
+            foreign |= kind >> 5 & 7 > 1
+            if kind & 8:
+                entry = np.int64(tables.entries[_place(tables, code)])
+                for i in range(tables.composed_offsets[entry], tables.composed_offsets[entry + 1]):
+                    byte = tables.composed[i]
+                    if byte != 32 or not after_space:
+                        out[to] = byte
+                        to += 1
+                        after_space = byte == 32
+            else:
+                for i in range(width):
+                    out[to + i] = data[at + i]
+                to += width
+                after_space = code == 32
+            at = following
+            continue
+        segment, count, at = _gather(tables, data, at, end, segment)
+        _order(tables, segment, count)
+        for i in range(count):
+            if segment[i] == 0x345:
+                segment[i] = 0x3B9
+        count = _compose(tables, segment, count)
+        if to + 4 * count + 2 * BLOCK > size:
+            return -1, segment
+        for i in range(count):
+            code = np.int64(segment[i])
+            if code != 32 or not after_space:
+                foreign |= np.int64(tables.properties[_place(tables, code)]) >> 5 & 7 > 1
+                to = _encode(out, to, code)
+                after_space = code == 32
+    if to > begin and out[to - 1] == 32:
+        to -= 1
+    if foreign:
+        to = _undisguise(tables, out, begin, to)
+    return to, segment
+
+
+@njit(cache=True, nogil=True)
+def fold_texts(tables, data, offsets, row, out, out_offsets):
+    """Fold texts from ``row`` on until done or the output is full; the first row not folded."""
+    segment = np.empty(1024, np.uint32)
+    while row < len(offsets) - 1:
+        end, segment = _fold_text(tables, data, offsets[row], offsets[row + 1], out, out_offsets[row], segment)
+        if end < 0:
+            break
+        row += 1
+        out_offsets[row] = end
+    return row
+
+
+@njit(cache=True, nogil=True)
+def _hash_bytes(data, start, end):
+    mixed = U64(0)
+    at = start
+    while at < end:
+        left = end - at
+        if at + 8 <= len(data):
+            chunk = _load(data, at)
+            if left < 8:
+                chunk &= (U64(1) << U64(8 * left)) - U64(1)
+        else:
+            chunk = U64(0)
+            for i in range(min(left, 8)):
+                chunk |= U64(data[at + i]) << U64(8 * i)
+        mixed = (mixed ^ chunk) * U64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> U64(32)
+        at += 8
+    return np.uint32((mixed ^ U64(end - start)) * U64(0xD6E8FEB86659FD93) >> U64(32))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _ascii_word(data, at):
+    """Eight bytes, how many of them at the front are ASCII letters or digits, and whether the next is not ASCII."""
+    chunk = _load(data, at)
+    low = chunk & LOW_BITS
+    lower = low | U64(0x2020202020202020)
+    letters = (lower + U64(0x1F1F1F1F1F1F1F1F)) & ~(lower + U64(0x0505050505050505))
+    digits = (low + U64(0x5050505050505050)) & ~(low + U64(0x4646464646464646))
+    stops = ~((letters | digits) & ~chunk) & HIGH_BITS
+    bits = _trailing_zeros(stops)
+    return chunk, np.int64(bits >> U64(3)), (chunk & stops & (U64(0) - stops)) != 0
+
+
+@njit(cache=True, nogil=True)
+def split_texts(tables, data, offsets, hashes, out_offsets):
+    """Hash the tokens of texts one after another; ``out_offsets`` says where each text's begin."""
+    total = 0
+    fast_end = len(data) - 8
+    for row in range(len(offsets) - 1):
+        at = offsets[row]
+        end = offsets[row + 1]
+        while at < end:
+            if at <= fast_end:
+                chunk, length, foreign = _ascii_word(data, at)
+                if length < 8:
+                    if at + length >= end:
+                        length = end - at
+                        foreign = False
+                    if not foreign:
+                        if length:
+                            # Without a branch on length: the shift never reaches 64.
+                            chunk &= (U64(1) << U64(8 * length)) - U64(1)
+                            mixed = chunk * U64(0x9E3779B97F4A7C15)
+                            mixed ^= mixed >> U64(32)
+                            mixed = (mixed ^ U64(length)) * U64(0xD6E8FEB86659FD93)
+                            hashes[total] = mixed >> U64(32)
+                            total += 1
+                        at += length + 1
+                        continue
+                else:
+                    stop = at + 8
+                    while length == 8 and stop < end and stop <= fast_end:
+                        chunk, length, foreign = _ascii_word(data, stop)
+                        stop += length
+                    # At the buffer's last bytes the loop ends early: the careful way below knows them.
+                    if stop >= end or (length < 8 and not foreign):
+                        stop = min(stop, end)
+                        hashes[total] = _hash_bytes(data, at, stop)
+                        total += 1
+                        at = stop + 1
+                        continue
+            code, width = _decode(data, at)
+            kind = np.int64(tables.properties[_place(tables, code)]) & 3
+            start = at
+            at += width
+            if kind == 0:
+                continue
+            while at < end:
+                code, width = _decode(data, at)
+                follows = np.int64(tables.properties[_place(tables, code)]) & 3
+                if follows != 3 and (kind == 2 or follows != 1):
+                    break
+                at += width
+            hashes[total] = _hash_bytes(data, start, at)
+            total += 1
+        out_offsets[row + 1] = total
+    return total
