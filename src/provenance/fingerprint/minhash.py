@@ -32,6 +32,11 @@ def shingle_hash(tokens: Sequence[int]) -> int:
     return combined
 
 
+def gram_powers(width: int) -> npt.NDArray[np.uint32]:
+    """What each token's hash is multiplied by in the hash of a run of ``width`` tokens."""
+    return np.array([pow(SHINGLE_MULTIPLIER, width - 1 - place, 1 << 32) for place in range(width)], np.uint32)
+
+
 @lru_cache(maxsize=8)
 def permutations(num_perm: int, seed: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
     """The odd multipliers and the offsets that datasketch draws for ``affine32``, uint32 each."""
@@ -43,20 +48,13 @@ def permutations(num_perm: int, seed: int) -> tuple[npt.NDArray[np.uint32], npt.
 
 def minhash(tokens: Tokens, num_perm: int = NUM_PERM, seed: int = SEED) -> npt.NDArray[np.uint32]:
     """Signatures uint32 ``(n, num_perm)`` of tokenised texts."""
-    a, b = permutations(num_perm, seed)
-    result = np.full((len(tokens), num_perm), EMPTY, np.uint32)
-    for row in range(len(tokens)):
-        words = tokens.hashes[tokens.offsets[row] : tokens.offsets[row + 1]].tolist()
-        if words:
-            count = max(1, len(words) - SHINGLE_TOKENS + 1)
-            h = np.array([shingle_hash(words[i : i + SHINGLE_TOKENS]) for i in range(count)], np.uint32)
-            h ^= h >> 16
-            h *= np.uint32(0x85EBCA6B)
-            h ^= h >> 13
-            h *= np.uint32(0xC2B2AE35)
-            h ^= h >> 16
-            result[row] = (h[:, None] * a + b).min(axis=0)
-    return result
+    from provenance.fingerprint.kernel import LANES, minhash_rows
+
+    padded = -(-num_perm // LANES) * LANES
+    multipliers, shifts = (np.pad(drawn, (0, padded - num_perm)) for drawn in permutations(num_perm, seed))
+    result = np.empty((len(tokens), padded), np.uint32)
+    minhash_rows(tokens.hashes, tokens.offsets, gram_powers(SHINGLE_TOKENS), multipliers, shifts, result)
+    return result if padded == num_perm else np.ascontiguousarray(result[:, :num_perm])
 
 
 def band_keys(signatures: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from provenance.fingerprint.minhash import shingle_hash
+from provenance.fingerprint.minhash import gram_powers, shingle_hash
 from provenance.text.tokens import Tokens
 
 if TYPE_CHECKING:
@@ -49,10 +49,13 @@ def winnow(
     tokens: Tokens,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
     """Passage offsets, hashes and positions of tokenised texts."""
-    rows = [
-        winnow_reference(tokens.hashes[tokens.offsets[i] : tokens.offsets[i + 1]].tolist()) for i in range(len(tokens))
-    ]
-    offsets = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum([len(row) for row in rows], out=offsets[1:])
-    flat = np.array([pair for row in rows for pair in row], np.uint32).reshape(-1, 2)
-    return offsets, flat[:, 0].copy(), flat[:, 1].copy()
+    from provenance.fingerprint.kernel import winnow_rows
+
+    offsets = np.zeros(len(tokens) + 1, np.int64)
+    hashes = np.empty(len(tokens.hashes), np.uint32)
+    positions = np.empty(len(tokens.hashes), np.uint32)
+    powers = gram_powers(PASSAGE_TOKENS)
+    total = winnow_rows(tokens.hashes, tokens.offsets, powers, PASSAGE_WINDOW, hashes, positions, offsets)
+    hashes.resize(total, refcheck=False)
+    positions.resize(total, refcheck=False)
+    return offsets, hashes, positions

@@ -82,7 +82,7 @@ def build_segment(folder: Path, references: ReferenceBatch) -> Segment:
         raise UsageError("A batch of references has columns of different lengths", place=references.set_id)
 
     encoded = [name.encode() for name in references.reference_ids]
-    order = np.array(sorted(range(size), key=lambda i: (checks[i].tobytes(), encoded[i])), dtype=np.int64)
+    order = _order(checks, encoded)
     first = np.ones(size, dtype=bool)
     first[1:] = (checks[order[1:]] != checks[order[:-1]]).any(axis=1)
     home = order[first]
@@ -123,6 +123,17 @@ def build_segment(folder: Path, references: ReferenceBatch) -> Segment:
         )
         segment_id = writer.finish([ReferenceSet(references.set_id, references.label)], texts, size, parameters())
     return open_segment(folder, segment_id, parameters())
+
+
+def _order(checks: npt.NDArray[np.uint8], names: list[bytes]) -> npt.NDArray[np.int64]:
+    """Order references by check, then by id."""
+    high, low = (np.ascontiguousarray(checks[:, k : k + 8]).view(">u8").reshape(-1).astype(np.uint64) for k in (0, 8))
+    order = np.lexsort((low, high))
+    same = (high[order[1:]] == high[order[:-1]]) & (low[order[1:]] == low[order[:-1]])
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], same, [False]]).astype(np.int8)))
+    for start, end in edges.reshape(-1, 2).tolist():
+        order[start : end + 1] = sorted(order[start : end + 1].tolist(), key=lambda k: names[k])
+    return order
 
 
 def check_array(checks: Sequence[bytes]) -> npt.NDArray[np.uint8]:
@@ -215,7 +226,7 @@ def write_passages(writer: SegmentWriter, postings: int, chunks: Iterable[Postin
     at = 0
     writer.begin("passage_keys")
     for keys, chunk_texts, chunk_positions in chunks:
-        # The low half keeps the order of equal keys, and a plain sort of numbers is several times faster than an argsort.
+        # The low half keeps the order of equal keys; sorting plain numbers is several times faster than argsort.
         packed = (keys.astype(np.uint64) << np.uint64(32)) | np.arange(len(keys), dtype=np.uint64)
         packed.sort()
         order = packed.astype(np.uint32)

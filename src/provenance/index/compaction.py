@@ -24,8 +24,8 @@ _NONE: Final = np.uint32(0xFFFFFFFF)
 class _Plan:
     """Where every text goes.
 
-    ``shelf`` and ``text``: where each new text comes from. ``renumbered``: for each shelf the new number of each old text;
-    ``home``: whether the new text comes from there.
+    ``shelf`` and ``text``: where each new text comes from. ``renumbered``: for each shelf the new number of each old
+    text; ``home``: whether the new text comes from there.
     """
 
     shelf: npt.NDArray[np.int64]

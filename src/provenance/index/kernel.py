@@ -135,7 +135,7 @@ def emit(starts, ends, texts, live, check_words, limit, distinct, drop, capped, 
     count = 0
     for q in range(len(starts)):
         begin = count
-        before = -1
+        before = np.int64(-1)
         for posting in range(starts[q], ends[q]):
             text = np.int64(texts[posting])
             if text >= known:

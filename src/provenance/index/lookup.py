@@ -201,7 +201,7 @@ def _find(
     if directory.shape[1] != (1 << bits) + 1 or not kernel.find_in_partitions(
         keys, directory, bits, queries, starts, ends
     ):
-        raise _damaged(shelf)
+        raise damaged(shelf.segment, "its postings point outside it")
     return starts, ends
 
 
@@ -226,7 +226,7 @@ def _emit(
         starts, ends, shelf.segment[texts], shelf.live_texts, shelf.check_words, limit, distinct, drop, capped, out
     )
     if count < 0:
-        raise _damaged(shelf)
+        raise damaged(shelf.segment, "its postings point outside it")
     over = np.zeros(size, dtype=bool)
     over[some] = capped.astype(bool)
     out = out[:count]
@@ -244,17 +244,13 @@ def _merge(found: list[Hits], keep_positions: bool = False) -> Hits:
     """Unite hits of several shelves in order of query and check; a text that several hold is named once."""
     if len(found) == 1:
         return found[0]
-    columns = [
-        np.concatenate([getattr(hits, name) for hits in found]) if found else np.empty(0, dtype)
-        for name, dtype in (
-            ("queries", np.int64),
-            ("shelves", np.int64),
-            ("texts", np.int64),
-            ("check_words", np.uint64),
-            ("postings", np.int64),
-        )
-    ]
-    hits = Hits(*columns)
+    hits = Hits(
+        np.concatenate([part.queries for part in found]),
+        np.concatenate([part.shelves for part in found]),
+        np.concatenate([part.texts for part in found]),
+        np.concatenate([part.check_words for part in found]),
+        np.concatenate([part.postings for part in found]),
+    )
     hits = hits[np.lexsort((hits.postings, hits.shelves, hits.check_words, hits.queries))]
     if keep_positions or not len(hits):
         return hits
@@ -280,9 +276,10 @@ def _weights(queries: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     return weights
 
 
-def _damaged(shelf: Shelf) -> SegmentError:
+def damaged(segment: Segment, how: str) -> SegmentError:
+    """Name what is wrong with a mapped segment."""
     return SegmentError(
-        "A segment of the reference index is damaged: its postings point outside it",
-        place=shelf.segment.id,
+        f"A segment of the reference index is damaged: {how}",
+        place=segment.id,
         next_step="Run provenance verify, then unregister and register its sets again",
     )

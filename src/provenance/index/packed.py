@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 PASSAGES: Final = 2
 """Passages on one diagonal that it takes to believe in a span."""
+REACH: Final = 64
+"""Tokens from one passage to the next of the same span at most."""
 
 
 def estimate(shelves: Sequence[lookup.Shelf], stored: StoredFingerprints, least: int) -> tuple[list[Finding], int]:
     """Estimate spans from passages that lie on one diagonal.
 
-    Two shared passages whose distance is the same in record and reference bound a span when no more than two windows
-    lie between them; everything from the first's first token to the last's last token counts as matched. The estimate
-    errs by at most a window at either end, and by edits between passages, which it can't see.
+    Two shared passages whose distance is the same in record and reference, 64 tokens at most, bound a span; everything
+    from the first's first token to the last's last token counts as matched. The estimate is too low by up to a window at
+    either end and around insertions, and too high by the words that were replaced between passages.
 
     Args:
         shelves: The segments.
@@ -64,7 +66,6 @@ def estimate(shelves: Sequence[lookup.Shelf], stored: StoredFingerprints, least:
     first = np.flatnonzero(np.concatenate([[True], (pair[1:] != pair[:-1]).any(axis=1)]))
     ends = np.append(first[1:], len(pair))
     findings = []
-    reach = 2 * fingerprint.PASSAGE_WINDOW + fingerprint.PASSAGE_TOKENS
     for low, high in zip(first.tolist(), ends.tolist(), strict=True):
         row, number, text = pair[low].tolist()
         if (row, number, text) not in wanted:
@@ -74,7 +75,7 @@ def estimate(shelves: Sequence[lookup.Shelf], stored: StoredFingerprints, least:
         length = int(offsets[text + 1] - offsets[text])
         size = int(words[row])
         chosen = order[low:high]
-        spans = _spans(own[chosen], positions[chosen], size, length, fingerprint.PASSAGE_TOKENS, reach)
+        spans = _spans(own[chosen], positions[chosen], size, length, fingerprint.PASSAGE_TOKENS)
         cover = np.zeros(size, dtype=np.uint8)
         there = np.zeros(length, dtype=np.uint8)
         for start, end, reference_start, reference_end in spans.tolist():
@@ -100,11 +101,11 @@ def estimate(shelves: Sequence[lookup.Shelf], stored: StoredFingerprints, least:
 
 
 def _spans(
-    own: npt.NDArray[np.int64], other: npt.NDArray[np.int64], size: int, length: int, tokens: int, reach: int
+    own: npt.NDArray[np.int64], other: npt.NDArray[np.int64], size: int, length: int, tokens: int
 ) -> npt.NDArray[np.int32]:
-    """Join passages of one diagonal that follow each other within ``reach``; both arrays by diagonal and position."""
+    """Join passages of one diagonal that follow each other within ``REACH``; both arrays by diagonal and position."""
     step = own[1:] - own[:-1]
-    new = np.concatenate([[True], (step != other[1:] - other[:-1]) | (step > reach)])
+    new = np.concatenate([[True], (step != other[1:] - other[:-1]) | (step > REACH)])
     first = np.flatnonzero(new)
     last = np.append(first[1:], len(own)) - 1
     believed = last - first + 1 >= PASSAGES

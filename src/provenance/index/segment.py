@@ -203,7 +203,7 @@ class SegmentWriter:
         if self._open is None:
             raise RuntimeError("append before begin")
         name, digest, _ = self._open
-        raw = np.ascontiguousarray(values, dtype=ARRAYS[name]).reshape(-1).view(np.uint8)
+        raw = np.ascontiguousarray(values, dtype=ARRAYS[name]).reshape(-1).view(np.uint8).data
         digest.update(raw)
         self._file.write(raw)
 

@@ -64,8 +64,8 @@ class Index:
         """Find what records share with references, verified token by token.
 
         A record matches a reference when both are the same text, or when they share at least 25 tokens in
-        chains of equal runs (see :func:`provenance.index.overlap.overlaps`), 12 of them different, outside passages that
-        more than 128 texts have.
+        chains of equal runs (see :func:`provenance.index.overlap.overlaps`), 12 of them different. Tokens of passages
+        that more than 128 texts have don't count towards the 25, unless the two texts collide in a band.
 
         Args:
             fp: Fingerprints of the records.
@@ -150,6 +150,8 @@ class Index:
             rows, texts = candidates.rows[here], candidates.texts[here]
             offsets = segment["token_offsets"]
             lengths = offsets[texts + 1] - offsets[texts]
+            if len(here) and (offsets[texts].min() < 0 or offsets[texts + 1].max() > len(segment["tokens"])):
+                raise lookup.damaged(segment, "its texts lie outside it")
             long_enough = (lengths >= MATCH_TOKENS) & (words[rows] >= MATCH_TOKENS)
             here, rows, texts, lengths = here[long_enough], rows[long_enough], texts[long_enough], lengths[long_enough]
             if not len(here):

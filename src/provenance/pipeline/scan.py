@@ -8,20 +8,19 @@ import json
 import secrets
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import xxhash
 
 from provenance import policy as policies
-from provenance.engine import Done, Failed, Yielded, run
+from provenance.engine import Failed, Yielded, run
 from provenance.engine.local import default_jobs
 from provenance.errors import UsageError
 from provenance.pipeline import catalogue, export
-from provenance.pipeline.rematch import rematch_segments
+from provenance.pipeline.rematch import file_digest, rematch_segments
 from provenance.pipeline.results import ScanResult, SourceCount
 from provenance.pipeline.versions import versions
 from provenance.pipeline.worker import PartsWritten, SourceRead, SourceTask, scan_source
@@ -34,9 +33,6 @@ Progress = Callable[[int, int, int], None]
 COMMIT_SECONDS: Final = 30.0
 COMMIT_SOURCES: Final = 64
 """A scan publishes what it has after so long, or so many finished sources: often enough to be watched."""
-
-_DIGEST_BLOCK: Final = 1 << 20
-
 
 @dataclass(frozen=True)
 class _Input:
@@ -111,16 +107,23 @@ def scan(
     inputs = [_identify(source) for source in find_sources(paths, None if root is None else str(root))]
     with contextlib.ExitStack() as cleanup:
         opened = _open(Path(store), no_store, cleanup)
+        cleanup.enter_context(opened.session())
         scan_id = _scan_id(inputs, options)
-        state = catalogue.scan_state(opened, scan_id)
-        already_done = state == "finished"
-        label = catalogue.scan_name(opened, scan_id) if already_done else (name or Path(paths[0].rstrip("/")).name)
+        before = catalogue.scan_row(opened, scan_id)
+        already_done = before is not None and before["state"] == "finished"
         parts = late = 0
         if not already_done:
-            _begin(opened, scan_id, label, inputs, options, judged_by)
-            reference_store = Store.open(Path(store)) if no_store and catalogue.exists(Path(store)) else opened
-            parts = _read_all(opened, reference_store, scan_id, inputs, options, jobs or default_jobs(), progress)
-            late = _finish(opened, scan_id)
+            label = before["name"] if before else name or Path(paths[0].rstrip("/")).name
+            _begin(opened, scan_id, label, before, options, judged_by)
+            references = Store.open(store) if no_store and catalogue.exists(Path(store)) else opened
+            snapshot = catalogue.live_segments(references)
+            tasks = _tasks(opened, references, snapshot, scan_id, inputs, options)
+            parts = _read_all(opened, scan_id, tasks, inputs, jobs or default_jobs(), progress)
+            _finish(opened, scan_id)
+            missed = set(catalogue.live_segments(opened)[0]) - set(snapshot[0])
+            if missed:
+                found = rematch_segments(opened, [scan_id], sorted(missed), verify=True)
+                late = found.verified + found.unverified
         if out is not None:
             export.write_scan(opened, scan_id, Path(out))
         return _result(opened, scan_id, inputs, already_done, began, parts, late)
@@ -136,16 +139,13 @@ def _open(store: Path, no_store: bool, cleanup: contextlib.ExitStack) -> Store:
 
 
 def _identify(source: Source) -> _Input:
-    digest = xxhash.xxh3_128()
     try:
-        with Path(source.location).open("rb") as stream:
-            while block := stream.read(_DIGEST_BLOCK):
-                digest.update(block)
+        digest = file_digest(Path(source.location))
     except OSError as error:
         raise UsageError(
             f"The source can't be read: {error.strerror}", place=source.location, next_step="Check its permissions"
         ) from error
-    return _Input(source, xxhash.xxh3_128_hexdigest(source.uri), digest.hexdigest())
+    return _Input(source, xxhash.xxh3_128_hexdigest(source.uri), digest)
 
 
 def _scan_id(inputs: Sequence[_Input], options: ReadOptions) -> str:
@@ -158,69 +158,74 @@ def _scan_id(inputs: Sequence[_Input], options: ReadOptions) -> str:
 
 
 def _begin(
-    store: Store, scan_id: str, name: str, inputs: Sequence[_Input], options: ReadOptions, policy: Policy
+    store: Store, scan_id: str, name: str, before: dict[str, Any] | None, options: ReadOptions, policy: Policy
 ) -> None:
-    now = datetime.now(UTC)
     with store.commit(f"begin scan {name}") as commit:
-        catalogue.add_policy(commit, policy)
-        if not catalogue.has_scan(commit, scan_id):
-            commit.insert(
-                "scans",
-                [
-                    {
-                        "scan_id": scan_id,
-                        "name": catalogue.free_name(commit, name, scan_id),
-                        "state": "running",
-                        "configuration": json.dumps(asdict(options), default=str),
-                        "versions": json.dumps(versions()),
-                        "started_at": now,
-                        "recorded_at": now,
-                    }
-                ],
-            )
-        commit.insert(
-            "scan_policies", [{"scan_id": scan_id, "policy_id": policy.policy_id, "recorded_at": now}]
-        )
+        row = {
+            "scan_id": scan_id,
+            "name": name if before else catalogue.free_name(commit, name),
+            "state": "running",
+            "configuration": asdict(options),
+            "versions": versions(),
+            "started_at": commit.recorded_at,
+        }
+        commit.insert("scans", [row])
+        commit.insert("scan_policies", [{"scan_id": scan_id, "policy_id": commit.add_policy(policy)}])
         # What an interrupted attempt published of sources it did not finish is read again from their start.
         commit.withdraw_unfinished_parts(scan_id)
 
 
-def _read_all(
+def _tasks(
     store: Store,
-    reference_store: Store,
+    references: Store,
+    snapshot: tuple[tuple[str, ...], tuple[str, ...]],
     scan_id: str,
     inputs: Sequence[_Input],
     options: ReadOptions,
+) -> list[SourceTask]:
+    finished = catalogue.finished_sources(store, scan_id)
+    segments, withdrawn = snapshot
+    attempt = secrets.token_hex(4)
+    return [
+        SourceTask(
+            source=item.source,
+            scan_id=scan_id,
+            source_id=item.source_id,
+            attempt=attempt,
+            store_root=store.root,
+            index_root=catalogue.index_folder(references),
+            segments=segments,
+            withdrawn=withdrawn,
+            options=options,
+        )
+        for item in inputs
+        if item.source_id not in finished
+    ]
+
+
+def _read_all(
+    store: Store,
+    scan_id: str,
+    tasks: Sequence[SourceTask],
+    inputs: Sequence[_Input],
     jobs: int,
     report: Progress | None,
 ) -> int:
-    finished = catalogue.finished_sources(store, scan_id)
-    todo = [item for item in inputs if item.source_id not in finished]
-    segments, withdrawn = catalogue.live_segments(reference_store)
-    attempt = secrets.token_hex(4)
-    tasks = [
-        SourceTask(
-            item.source, scan_id, item.source_id, attempt, store.root, reference_store.root, segments, withdrawn, options
-        )
-        for item in todo
-    ]
+    waiting = {task.source_id for task in tasks}
+    todo = [item for item in inputs if item.source_id in waiting]
     tracker = _Progress(todo, report)
     publisher = _Publisher(store, scan_id, todo)
     for event in run(scan_source, tasks, jobs):
         if isinstance(event, Failed):
             publisher.source_failed(event.task, event.error)
+        elif isinstance(event, Yielded) and isinstance(event.value, PartsWritten):
+            tracker.update(event.task, event.value.bytes_read, event.value.records)
+            publisher.parts.extend(event.value.parts)
         elif isinstance(event, Yielded):
-            if isinstance(event.value, PartsWritten):
-                tracker.update(event.task, event.value.bytes_read, event.value.records)
-                publisher.parts_written(event.value.parts)
-            elif isinstance(event.value, SourceRead):
-                tracker.update(event.task, todo[event.task].source.bytes, event.value.records)
-                publisher.source_read(event.task, event.value)
-        elif isinstance(event, Done):
-            continue
+            tracker.update(event.task, todo[event.task].source.bytes, event.value.records)
+            publisher.source_read(event.task, event.value)
         publisher.publish_if_due()
     publisher.publish()
-    catalogue.note_segments(store, scan_id, segments)
     return publisher.published
 
 
@@ -233,37 +238,34 @@ class _Publisher:
         self.inputs = inputs
         self.parts: list[PartFile] = []
         self.sources: list[dict[str, Any]] = []
+        self.broken: list[str] = []
         self.due = time.monotonic() + COMMIT_SECONDS
         self.published = 0
 
-    def parts_written(self, parts: Sequence[PartFile]) -> None:
-        self.parts.extend(parts)
-
     def source_read(self, task: int, read: SourceRead) -> None:
+        """Take note of a source that was read to its end, or that can't be read at all."""
         self.parts.extend(read.parts)
-        self.sources.append(
-            {
-                **self._identity(task),
-                "format": read.format,
-                "records": read.records,
-                "rejects": read.rejects,
-                "skipped": sum(read.skipped.values()),
-                "skipped_by_kind": json.dumps(read.skipped, sort_keys=True),
-                "read": read.read,
-                "error": read.error,
-            }
-        )
+        self._add(task, read.format, read.records, read.rejects, read.skipped, read.read, read.error)
 
     def source_failed(self, task: int, error: str) -> None:
+        """Take note of a source whose worker died: what it had written does not count, because it can't be complete."""
+        source_id = self.inputs[task].source_id
+        self.parts = [part for part in self.parts if part.source_id != source_id]
+        self.broken.append(source_id)
+        self._add(task, "", 0, 0, {}, 0, error)
+
+    def _add(
+        self, task: int, form: str, records: int, rejects: int, skipped: dict[str, int], read: int, error: str | None
+    ) -> None:
         self.sources.append(
             {
                 **self._identity(task),
-                "format": "",
-                "records": 0,
-                "rejects": 0,
-                "skipped": 0,
-                "skipped_by_kind": "{}",
-                "read": 0,
+                "format": form,
+                "records": records,
+                "rejects": rejects,
+                "skipped": sum(skipped.values()),
+                "skipped_by_kind": skipped,
+                "read": read,
                 "error": error,
             }
         )
@@ -277,7 +279,6 @@ class _Publisher:
             "location": str(Path(item.source.location).resolve()),
             "bytes": item.source.bytes,
             "digest": item.digest,
-            "recorded_at": datetime.now(UTC),
         }
 
     def publish_if_due(self) -> None:
@@ -289,25 +290,32 @@ class _Publisher:
             with self.store.commit(f"scan {self.scan_id}") as commit:
                 for part in self.parts:
                     commit.add_part(part)
+                for source_id in self.broken:
+                    commit.withdraw_source_parts(self.scan_id, source_id)
                 commit.insert("sources", self.sources)
-                catalogue.add_edges(
-                    commit,
-                    [(self.scan_id, "used", f"source:{row['source_id']}", {"digest": row["digest"]}) for row in self.sources],
+                commit.add_edges(
+                    [
+                        (self.scan_id, "used", f"source:{row['source_id']}", {"digest": row["digest"]})
+                        for row in self.sources
+                    ]
                 )
             self.published += len(self.parts)
-            self.parts, self.sources = [], []
+            self.parts, self.sources, self.broken = [], [], []
         self.due = time.monotonic() + COMMIT_SECONDS
 
 
-def _finish(store: Store, scan_id: str) -> int:
-    """Close the scan, then match it against whatever was registered while it ran."""
+def _finish(store: Store, scan_id: str) -> None:
+    counts = catalogue.source_counts(store, scan_id)
+    before = catalogue.scan_row(store, scan_id) or {}
     with store.commit(f"finish scan {scan_id}") as commit:
-        catalogue.finish_scan(commit, scan_id)
-    missed = catalogue.segments_not_seen(store, scan_id)
-    if not missed:
-        return 0
-    found = rematch_segments(store, [scan_id], missed, verify=True)
-    return found.verified + found.unverified
+        row = {
+            **{key: before.get(key) for key in ("scan_id", "name", "configuration", "versions", "started_at")},
+            # A scan with a source that failed is run again to retry that source; a finished one is not.
+            "state": "failed" if any(count["error"] for count in counts) else "finished",
+            "finished_at": commit.recorded_at,
+            **{key: sum(count[key] for count in counts) for key in ("records", "rejects", "skipped")},
+        }
+        commit.insert("scans", [row])
 
 
 def _result(
@@ -319,7 +327,7 @@ def _result(
         tags[tag] = tags.get(tag, 0) + count
     return ScanResult(
         scan_id=scan_id,
-        name=catalogue.scan_name(store, scan_id),
+        name=(catalogue.scan_row(store, scan_id) or {})["name"],
         already_done=already_done,
         tags=tags,
         reasons=reasons,

@@ -46,6 +46,7 @@ class PartFile:
         rows: Number of rows.
         bytes: Size of the file.
         checksum: XXH3-128 of the file, 32 hex digits.
+        source_id: The source that the rows come from, if it is one.
     """
 
     kind: str
@@ -54,6 +55,7 @@ class PartFile:
     rows: int
     bytes: int
     checksum: str
+    source_id: str | None = None
 
 
 def stored_schema(kind: str) -> pa.Schema:
@@ -68,7 +70,9 @@ def stored_schema(kind: str) -> pa.Schema:
     return pa.schema(fields)
 
 
-def write_part(store_root: Path | str, kind: str, group_id: str, name: str, rows: Rows) -> PartFile:
+def write_part(
+    store_root: Path | str, kind: str, group_id: str, name: str, rows: Rows, *, source_id: str | None = None
+) -> PartFile:
     """Write rows as one part under a final name that no catalogue refers to yet.
 
     Opens no database, so workers call it; hand the result to `Commit.add_part`. The final name holds part of
@@ -81,6 +85,7 @@ def write_part(store_root: Path | str, kind: str, group_id: str, name: str, rows
         name: A name within the group, such as a shard's number.
         rows: Table, batch, or iterable of them, with the columns of the kind. ``recorded_at`` is filled in if
             it is missing. Zoned times are stored in UTC.
+        source_id: The source that the rows come from, if it is one.
 
     Raises:
         StoreError: If the columns are not those of the kind, or the file can't be written.
@@ -105,7 +110,7 @@ def write_part(store_root: Path | str, kind: str, group_id: str, name: str, rows
             raise
         layout.sync_folder(folder)
         layout.sync_folder(folder.parent)
-    return PartFile(kind, group_id, final.relative_to(root).as_posix(), written, size, checksum)
+    return PartFile(kind, group_id, final.relative_to(root).as_posix(), written, size, checksum, source_id)
 
 
 def _write(path: Path, kind: str, rows: Rows) -> int:

@@ -23,6 +23,15 @@ create table scan_log (
     recorded_at timestamp not null
 );
 
+create table policy_log (
+    policy_id varchar not null,
+    name varchar not null,
+    version integer not null,
+    document varchar not null,         -- the TOML text as its author wrote it
+    settings json not null,            -- validated; the view `policies` has them as the STRUCT that the verdict reads
+    recorded_at timestamp not null
+);
+
 create table scan_policies (scan_id varchar not null, policy_id varchar not null, recorded_at timestamp not null);
 
 create table sources (
@@ -36,8 +45,9 @@ create table sources (
     records bigint not null,
     rejects bigint not null,
     skipped bigint not null,
-    skipped_by_kind map(varchar, bigint),
-    read bigint not null,              -- records + rejects + skipped, counted apart
+    skipped_by_kind json,              -- {"image/png": 12, ...}
+    read bigint not null,              -- units seen, counted apart from the three above
+    error varchar,                     -- why it could not be read at all
     recorded_at timestamp not null
 );
 
@@ -105,7 +115,7 @@ create table runs (
     recorded_at timestamp not null
 );
 
--- An edge reads subject, relation, object: ('model:m2', 'successor_of', 'model:m1').
+-- An edge reads subject, relation, object: ('model:m2', 'successor_of', 'model:m1'). Ends are ids of `lineage_nodes`.
 create table edges (
     subject varchar not null,
     relation varchar not null,

@@ -33,4 +33,4 @@ def string_array(
     if like.null_count:
         validity = pa.array(like.is_valid()).buffers()[1]
     buffers = [validity, pa.py_buffer(offsets), pa.py_buffer(values)]
-    return pa.LargeStringArray.from_buffers(pa.large_string(), len(like), buffers, like.null_count)
+    return pa.Array.from_buffers(pa.large_string(), len(like), buffers, like.null_count)

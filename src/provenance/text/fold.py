@@ -63,6 +63,6 @@ def fold(texts: pa.LargeStringArray) -> pa.LargeStringArray:
 
 def fold_reference(text: str) -> str:
     """Fold one text in plain Python: slow, and what :func:`fold` is measured against."""
-    from provenance.text.fold_reference import fold_text
+    from provenance.text.reference import fold_text
 
     return fold_text(text)

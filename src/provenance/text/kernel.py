@@ -397,7 +397,7 @@ def _fold_text(tables, data, start, end, out, begin, segment):
                         out[to] = byte
                         to += 1
                         after_space = byte == 32
-            else:
+            elif code != 32 or not after_space:
                 for i in range(width):
                     out[to + i] = data[at + i]
                 to += width

@@ -62,7 +62,7 @@ def token_hash(token: str) -> int:
 
 def tokens_reference(folded: str) -> list[str]:
     """Split one folded text in plain Python: slow, and what :func:`tokenize` is measured against."""
-    from provenance.text.fold_reference import split_text
+    from provenance.text.reference import split_text
 
     return split_text(folded)
 

@@ -48,9 +48,9 @@ def overlaps(
 ) -> Overlaps:
     """Compare each pair exactly.
 
-    Runs of at least 5 equal tokens are extended as far as they go, runs near each other in the same order (gaps of at most
-    32 tokens on both sides) make a chain, and a chain counts if it has at least 16 equal tokens and a run of 8. Inside
-    a chain's gaps single equal tokens on the runs' diagonals count too, so a text with scattered edits is
+    Runs of at least 5 equal tokens are extended as far as they go, runs near each other in the same order (gaps of
+    at most 32 tokens on both sides) make a chain, and a chain counts if it has at least 16 equal tokens and a run of 8.
+    Inside a chain's gaps single equal tokens on the runs' diagonals count too, so a text with scattered edits is
     matched to the extent that it is unchanged.
 
     Args:
@@ -93,9 +93,11 @@ def overlaps(
         np.empty(DISTINCT_TOKENS, dtype=np.uint32),
     )
     spans = np.empty((kernel.MAX_SPANS * 16 + 4 * size, 4), dtype=np.int32)
+    # numba's own annotations know nothing of the compiled function's arguments.
+    compare: Any = kernel.overlap
     done = 0
     while True:
-        done = kernel.overlap(
+        done = compare(
             records.hashes, records.offsets, texts, text_offsets, rows, chosen, done, common,
             *scratch, figures, cover, cover_offsets, spans, span_offsets,
         )  # fmt: skip

@@ -267,9 +267,19 @@ def overlap(  # type: ignore[no-untyped-def]
         texts: Its text.
         first: The pair to start at.
         common: One byte for each token of the records: 1 where it belongs to a passage that very many texts share.
-        heads, chain, grams, reached, runs, score, previous, used, left_marks, right_marks, seen: Scratch.
+        heads: Scratch: first position of a gram in each slot of a hash table; at least twice the longest text.
+        chain: Scratch: next position in the same slot; as long as the longest text.
+        grams: Scratch: hash of the gram at each position; as long.
+        reached: Scratch: end of the last run on each diagonal; as long as both longest texts and one.
+        runs: Scratch: common runs, ``(n, 3)``.
+        score: Scratch: best chain that ends in each run.
+        previous: Scratch: its run before this one.
+        used: Scratch: runs that belong to a chain already.
+        left_marks: Scratch: matched tokens of the record.
+        right_marks: Scratch: matched tokens of the text.
+        seen: Scratch: distinct tokens.
         figures: Out, for each pair: matched tokens, matched tokens of the text, matched tokens that are not common,
-            distinct matched tokens (counted up to ``len(seen)``), length of the longest span.
+            distinct matched tokens (counted up to ``len(seen)``).
         cover: Out: bits of the matched tokens of each pair's record, most significant first.
         cover_offsets: Where each pair's bits start in ``cover``.
         spans: Out: spans of all pairs, longest score first within a pair.

@@ -71,7 +71,8 @@ def classify(texts: pa.LargeStringArray) -> list[str]:
 
     is_empty = (column["letters"] == 0) & (column["digits"] == 0)
     is_code = (
-        (code >= CODE_SHARE) & (strong >= 1)
+        (code >= CODE_SHARE) & ((strong >= 1) | (column["symbols"] >= 0.08 * chars))
+        | (code >= 0.7) & (column["code_lines"] >= 3)
         | (strong >= 3) & (strong >= 0.08 * lines) & (code + commented >= 0.3)
         | (strong >= 2) & (code + commented >= 0.6) & (code >= 0.08)
         | (strong >= 3) & (strong >= 0.02 * lines) & (sentence <= 0.35) & (code + table + short + commented >= 0.6)

@@ -1,0 +1,149 @@
+"""What the verbs ask of the store's catalogue: scans by name, their sources, the live segments."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from provenance.errors import StoreError, UsageError
+from provenance.schema import LABELS
+from provenance.store import Commit, Store
+
+_COPIED: Final = ("models", "reference_sets", "segments")
+
+
+def exists(store: Path) -> bool:
+    """Tell whether there is a store at this path."""
+    return (Path(store).expanduser() / "CURRENT").is_file()
+
+
+def rows(store: Store, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    """Return the rows of a query on the current snapshot as dicts."""
+    with store.read() as connection:
+        answer = connection.execute(query, list(parameters))
+        names = [column[0] for column in answer.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+
+def find_scan(store: Store, name_or_id: str) -> dict[str, Any]:
+    """Return the scan of a name or id (or a unique prefix of an id, from 6 digits on).
+
+    Raises:
+        UsageError: If there is none, or several.
+    """
+    found = rows(
+        store,
+        "select * from scans where scan_id = $1 or name = $1 or (length($1) >= 6 and starts_with(scan_id, $1)) "
+        "order by (scan_id = $1 or name = $1) desc, started_at desc",
+        [name_or_id],
+    )
+    exact = [scan for scan in found if name_or_id in (scan["scan_id"], scan["name"])]
+    if len(exact) == 1 or (not exact and len(found) == 1):
+        return found[0]
+    names = ", ".join(scan["name"] for scan in rows(store, "select name from scans order by started_at desc limit 10"))
+    raise UsageError(
+        f"There is no scan {name_or_id!r}" if not found else f"{name_or_id!r} means several scans",
+        place=str(store.root),
+        next_step=f"The scans are: {names}" if names else "Run `provenance scan` first",
+    )
+
+
+def scan_row(store: Store, scan_id: str) -> dict[str, Any] | None:
+    """Return the latest state of a scan, or nothing if it never began."""
+    found = rows(store, "select * from scans where scan_id = ?", [scan_id])
+    return found[0] if found else None
+
+
+def free_name(commit: Commit, wanted: str) -> str:
+    """Return ``wanted``, or ``wanted-2`` and so on if a scan of that name is there already."""
+    taken = {name for (name,) in commit.execute("select distinct name from scans").fetchall()}
+    if wanted not in taken:
+        return wanted
+    return next(name for number in range(2, len(taken) + 3) if (name := f"{wanted}-{number}") not in taken)
+
+
+def finished_sources(store: Store, scan_id: str) -> set[str]:
+    """Return the ids of the sources that the scan has read to their end."""
+    return {
+        row["source_id"]
+        for row in rows(store, "select source_id from sources where scan_id = ? and error is null", [scan_id])
+    }
+
+
+def source_counts(store: Store, scan_id: str) -> list[dict[str, Any]]:
+    """Return what each source of a scan held, by URI; of a source that was tried twice, the last try."""
+    return rows(
+        store,
+        "select uri, read, records, rejects, skipped, error from sources where scan_id = ? "
+        "qualify row_number() over (partition by source_id order by recorded_at desc) = 1 order by uri",
+        [scan_id],
+    )
+
+
+def scan_ids(store: Store) -> list[str]:
+    """Return the ids of all scans, the first one first."""
+    return [row["scan_id"] for row in rows(store, "select scan_id from scans order by started_at, scan_id")]
+
+
+def sources(store: Store, scan_id: str) -> list[dict[str, Any]]:
+    """Return the rows of ``sources`` of a scan that were read to their end, by URI."""
+    return rows(store, "select * from sources where scan_id = ? and error is null order by uri", [scan_id])
+
+
+def reasons(store: Store, scan_id: str) -> dict[tuple[str, str], int]:
+    """Return the number of records by (tag, reason)."""
+    found = rows(
+        store,
+        "select tag, reason, count(*) as records from records where scan_id = ? group by all order by tag, records desc, reason",
+        [scan_id],
+    )
+    return {(row["tag"], row["reason"]): row["records"] for row in found}
+
+
+def live_segments(store: Store) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the index segments that count now, and the sets in them that are withdrawn."""
+    segments = rows(store, "select segment_id from segments where withdrawn_at is null order by segment_id")
+    withdrawn = rows(
+        store,
+        "select set_id from reference_sets group by set_id having count(*) filter (where withdrawn_at is null) = 0 "
+        "order by set_id",
+    )
+    return tuple(row["segment_id"] for row in segments), tuple(row["set_id"] for row in withdrawn)
+
+
+def set_counts(store: Store, name: str) -> dict[str, int]:
+    """Return the number of references of the sets of a name, by label."""
+    found = rows(
+        store,
+        "select label, sum(reference_count)::bigint as references from reference_sets where name = ? and withdrawn_at is null "
+        "group by label",
+        [name],
+    )
+    return {label: 0 for label in LABELS} | {row["label"]: row["references"] for row in found}
+
+
+def index_folder(store: Store) -> Path:
+    """Return the folder of the store's index segments."""
+    return store.root / "index" / "segments"
+
+
+def copy_references(source: Store, target: Store) -> None:
+    """Let ``target`` know the models and reference sets of ``source``; the segments stay where they are."""
+    with target.commit("take over reference sets") as commit:
+        for table in _COPIED[:2]:
+            commit.insert(table, rows(source, f"select * from {table}"))  # noqa: S608 - a name from this module
+
+
+def read_options(scan: dict[str, Any]) -> dict[str, Any]:
+    """Return the reader's options that a scan ran with.
+
+    Raises:
+        StoreError: If the catalogue's entry is not what this program writes.
+    """
+    try:
+        options = json.loads(scan["configuration"])
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"The configuration of scan {scan['name']!r} can't be read") from error
+    return dict(options)

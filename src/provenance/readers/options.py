@@ -1,0 +1,101 @@
+"""What a reader is asked for (`Source`, `ReadOptions`), and what it counts while it reads (`Tally`)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from provenance.errors import SourceError
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that records are read from.
+
+    Attributes:
+        location: Where it is, as the operating system knows it.
+        uri: Its canonical name, which record ids hash: the same input has the same on any machine.
+        bytes: Its size as stored.
+    """
+
+    location: str
+    uri: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """Columns and bounds. A record beyond a bound becomes a reject; reading goes on behind it.
+
+    Attributes:
+        text_column: Column of the text; dots lead into nested columns. None: found by name.
+        id_column: Column of the record's own id.
+        url_column: Column of the URL.
+        date_column: Column of the capture time.
+        batch_rows: Most rows of a batch.
+        batch_bytes: Bytes of text after which a batch is closed; one record more may be in it.
+        max_record_bytes: Longest crawl record (its block as stored), or text of a row.
+        max_header_bytes: Longest header block of a crawl record, or of the HTTP message in it.
+        max_line_bytes: Longest line of a JSONL source.
+        max_decoded_bytes: Longest HTTP payload after its content codings are removed.
+        max_rejects: A source with more rejects is given up with a `SourceError`.
+    """
+
+    text_column: str | None = None
+    id_column: str | None = None
+    url_column: str | None = None
+    date_column: str | None = None
+    batch_rows: int = 4096
+    batch_bytes: int = 16 << 20
+    max_record_bytes: int = 64 << 20
+    max_header_bytes: int = 1 << 20
+    max_line_bytes: int = 64 << 20
+    max_decoded_bytes: int = 64 << 20
+    max_rejects: int = 1_000_000
+
+
+class Reject(NamedTuple):
+    """A unit that could not be read: where, a short stable reason, and a detail for a person."""
+
+    position: int
+    reason: str
+    detail: str
+
+
+@dataclass
+class Tally:
+    """What one source held. ``records + rejects + skipped = read`` holds whenever a batch is handed out.
+
+    Attributes:
+        records: Rows handed out.
+        rejects: Units that could not be read.
+        skipped: Units that hold no text of their own, by kind.
+        bytes_read: Bytes of the source (as stored) consumed so far, for progress.
+        format: Name of the container and its compression, such as ``warc.gz``; empty before it is known.
+    """
+
+    records: int = 0
+    rejects: list[Reject] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+    bytes_read: int = 0
+    format: str = ""
+
+    @property
+    def read(self) -> int:
+        """Units seen: records, rejects and skipped."""
+        return self.records + len(self.rejects) + self.skipped.total()
+
+    def reject(self, position: int, reason: str, detail: str, options: ReadOptions) -> None:
+        """Note a unit that could not be read.
+
+        Raises:
+            SourceError: There are more than ``options.max_rejects`` by now.
+        """
+        self.rejects.append(Reject(position, reason, detail[:500]))
+        if len(self.rejects) > options.max_rejects:
+            raise SourceError(
+                f"More than {options.max_rejects} units can't be read, the last because of: {reason}",
+                place=f"position {position}",
+                next_step="Check that the file is what its name says, or download it again",
+            )

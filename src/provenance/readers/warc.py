@@ -1,0 +1,358 @@
+"""WARC framing: where each record begins and ends, and what to do where the file lies about it.
+
+Done here rather than by a library because FastWARC and warcio end quietly on a truncated gzip stream and
+swallow what follows an overlong Content-Length. Every record start in the file comes out as one `Frame`:
+whole, or with the fault that makes it a reject. Behind a fault the reader resynchronises at the next
+``WARC/1.`` line or member. What it finds so is `recovered`, since a payload can forge a record, until
+a record begins at a member of a file compressed record by record: no payload can forge that.
+
+Record layout: ISO 28500:2017, sections 4 and 6, annex on compression.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from provenance.readers.options import ReadOptions
+from provenance.readers.pieces import Piece
+from provenance.readers.window import Fault, Member, Window
+
+SHARED_MEMBER: Final = 1 << 62
+"""Added to the uncompressed offset of a record that shares its member with an earlier one although the file
+is compressed record by record, so that its position can't be taken for a member's."""
+
+_START: Final = re.compile(rb"(?:\A|(?<=[\r\n]))WARC/[0-9]\.[0-9]{1,3}[ \t]*\r?\n[A-Za-z][A-Za-z0-9_-]*[ \t]*:")
+_VERSION: Final = re.compile(rb"WARC/[0-9]")
+_HEADER_END: Final = re.compile(rb"\r?\n\r?\n")
+_LENGTH: Final = re.compile(rb"^[0-9]{1,18}$")
+_STEP: Final = 1 << 16
+_MAX_REWINDS: Final = 8
+
+
+@dataclass(slots=True)
+class Frame:
+    """One record, as it stands between two record starts.
+
+    Attributes:
+        position: The locator: offset of its member (record-wise gzip) or in the decompressed stream.
+        headers: WARC header fields, names lower-case; the first of a repeated field.
+        block: The record's block; of one longer than the cap only its beginning.
+        fault: Why it can't be believed (a reject's reason), or None.
+        detail: The fault for a person.
+        recovered: Found by resynchronising.
+    """
+
+    position: int
+    headers: dict[str, str]
+    block: bytes
+    fault: str | None
+    detail: str
+    recovered: bool
+
+
+def frames(
+    open_at: Callable[[int], Iterator[Piece]], compression: str, size: int, options: ReadOptions
+) -> Iterator[Frame]:
+    """Every record of a WARC or WET file in order.
+
+    Args:
+        open_at: Opens the decompressed stream at an offset of the file (any for plain, a member's for gzip, else 0).
+        compression: ``""``, ``gz``, ``zst`` or ``lz4``.
+        size: Size of the file as stored.
+        options: The caps.
+    """
+    return _Framer(open_at, compression, size, options).run()
+
+
+class _Framer:
+    """The state of one pass: where it is, whether the file is record-wise, whether it is recovering."""
+
+    def __init__(
+        self, open_at: Callable[[int], Iterator[Piece]], compression: str, size: int, options: ReadOptions
+    ) -> None:
+        self.open_at, self.compression, self.options = open_at, compression, options
+        self.size = size if not compression else None
+        self.window = Window(open_at(0))
+        self.recordwise: bool | None = None if compression == "gz" else False
+        self.recovered = False
+        self.rewinds = 0
+        self.first = True
+
+    def run(self) -> Iterator[Frame]:
+        at = 0
+        while True:
+            behind = at
+            at = self.window.skip_blank(at)
+            lost = self._lost_between(behind, at)
+            if lost is not None:
+                yield lost
+                continue
+            if at >= self.window.end:
+                return
+            member = self._member_before(behind, at)
+            yield from (step := _Step(self, at, member)).run()
+            at = step.next
+            self.window.drop(at)
+
+    def _lost_between(self, behind: int, at: int) -> Frame | None:
+        """A fault with no record of its own: a member so damaged that not even its first line is left."""
+        window = self.window
+        if not window.faults or not behind <= window.faults[0].offset <= at:
+            return None
+        fault = window.faults.popleft()
+        self.recovered = True
+        return Frame(fault.compressed, {}, b"", "damaged-member", fault.message, True)
+
+    def _member_before(self, behind: int, at: int) -> Member | None:
+        """The member that begins where this record does, blank lines aside."""
+        found = None
+        for member in self.window.members:
+            if member.offset > at:
+                break
+            if member.offset >= behind:
+                found = member
+        return found
+
+    def position(self, at: int, member: Member | None) -> int:
+        """The locator of a record that begins at ``at``."""
+        if self.first:
+            self.first = False
+            return 0
+        if self.recordwise is None:
+            self.recordwise = member is not None
+        if not self.recordwise:
+            return at
+        return member.compressed if member is not None else SHARED_MEMBER + at
+
+    def rewind(self, start: int, member: Member | None, to: int) -> None:
+        """Open the stream again, so that ``to``, which lies behind ``start``, is in the window."""
+        self.rewinds += 1
+        if not self.compression:
+            self.window = Window(self.open_at(to), to)
+            return
+        if member is not None and self.compression == "gz":
+            self.window = Window(self.open_at(member.compressed), member.offset)
+        else:
+            self.window = Window(self.open_at(0))
+        while self.window.end <= to and self.window.fill(self.window.end + 1):
+            self.window.drop(min(to, self.window.end))
+
+
+class _Step:
+    """Reads one record; afterwards ``next`` is the offset to go on from."""
+
+    def __init__(self, framer: _Framer, at: int, member: Member | None) -> None:
+        self.framer, self.window, self.options = framer, framer.window, framer.options
+        self.at, self.member = at, member
+        self.next = at
+        self.position = framer.position(at, member)
+        if member is not None and member.clean and framer.recordwise:
+            framer.recovered = False
+        elif member is not None and not member.clean:
+            framer.recovered = True
+        self.recovered = framer.recovered
+        self.headers: dict[str, str] = {}
+
+    def run(self) -> Iterator[Frame]:
+        window, at = self.window, self.at
+        window.fill(at + 16)
+        if not _VERSION.match(window.get(at, at + 16)):
+            yield self._faulty("not-a-record", "no WARC version line where a record should begin")
+            self._resynchronise(at)
+            return
+        body = self._header_end()
+        if body is None:
+            return (yield from self._broken_header())
+        self.headers = parse_headers(window.get(at, body))
+        length = self.headers.get("content-length")
+        if length is None or not _LENGTH.match(length.encode("utf-8", "replace")):
+            shown = "is missing" if length is None else f"is {length[:40]!r}"
+            yield self._faulty("content-length", f"Content-Length {shown}")
+            self._resynchronise(body)
+            return
+        yield from self._block(body, int(length))
+
+    def _broken_header(self) -> Iterator[Frame]:
+        fault = self._fault_before(self.window.end + 1)
+        if fault is not None:
+            yield self._faulty("damaged-member", fault.message)
+            self._leave(fault)
+            return
+        cut = self.window.ended
+        yield self._faulty(
+            "truncated" if cut else "header-too-long",
+            "the file ends inside the header" if cut else f"no end within {self.options.max_header_bytes} bytes",
+        )
+        self._resynchronise(self.at + 6)
+
+    def _header_end(self) -> int | None:
+        window, at = self.window, self.at
+        limit = at + self.options.max_header_bytes
+        reach, searched = at, at
+        while True:
+            reach = min(reach + _STEP, limit)
+            alive = window.fill(reach)
+            found = _HEADER_END.search(window.buffer, max(searched - 3, at) - window.base, reach - window.base)
+            if found is not None:
+                return window.base + found.end()
+            searched = min(reach, window.end)
+            if not alive or reach >= limit or self._fault_before(window.end):
+                return None
+
+    def _block(self, body: int, length: int) -> Iterator[Frame]:
+        window, stop = self.window, body + length
+        if self.framer.size is not None and stop > self.framer.size:
+            yield self._faulty("truncated", f"Content-Length {length} reaches beyond the end of the file")
+            self._resynchronise(body)
+            return
+        if length > self.options.max_record_bytes:
+            yield from self._long_block(body, length)
+            return
+        whole = window.fill(stop)
+        inner = self._member_within(body, stop)
+        fault = self._fault_before(stop + 1 if self.framer.recordwise is False else stop)
+        if fault is not None and (inner is None or fault.offset <= inner.offset):
+            yield self._faulty("damaged-member", fault.message)
+            self._leave(fault)
+            return
+        if inner is not None:
+            yield self._faulty("content-length", f"Content-Length {length} reaches into the next member")
+            self.next = inner.offset
+            return
+        if not whole:
+            yield self._faulty("truncated", f"the file ends {stop - window.end} bytes before the record does")
+            self._resynchronise(body)
+            return
+        after = window.skip_blank(stop)
+        fault = self._fault_before(after + 1)
+        if fault is not None and (after > stop or fault.offset == stop) and self._own_member(fault):
+            yield self._faulty("damaged-member", fault.message)
+            self._leave(fault)
+            return
+        if not self._plausible_end(stop, after):
+            yield self._faulty("content-length", f"no record begins where Content-Length {length} says this one ends")
+            self._resynchronise(body)
+            return
+        yield Frame(self.position, self.headers, window.get(body, stop), None, "", self.recovered)
+        self.next = stop
+
+    def _own_member(self, fault: Fault) -> bool:
+        """Whether the damage belongs to the member that holds this record, not to one behind it."""
+        return not any(self.at < member.offset <= fault.offset for member in self.window.members)
+
+    def _plausible_end(self, stop: int, after: int) -> bool:
+        window = self.window
+        if after >= window.end and window.ended:
+            return True
+        if any(stop <= member.offset <= after for member in window.members):
+            return True
+        return bool(_VERSION.match(window.get(after, after + 16))) if window.fill(after + 6) or True else False
+
+    def _long_block(self, body: int, length: int) -> Iterator[Frame]:
+        """A block above the cap: stream over it; keep its beginning, which tells its kind."""
+        framer, window, stop = self.framer, self.window, body + length
+        window.fill(body + self.options.max_header_bytes)
+        head = window.get(body, min(stop, body + self.options.max_header_bytes))
+        trusted, candidate = framer.rewinds < _MAX_REWINDS, None
+        at = body
+        while trusted and at < stop:
+            alive = window.fill(min(stop, at + (1 << 20)) + 64)
+            if candidate is None:
+                found = _START.search(window.buffer, max(at - 64, body) - window.base)
+                candidate = window.base + found.start() if found and window.base + found.start() < stop else None
+            inner, fault = self._member_within(body, stop), self._fault_before(stop)
+            if inner is not None or fault is not None or not alive and window.end < stop:
+                trusted = False
+                break
+            at = min(stop, window.end)
+            window.drop(at - 64)
+        if trusted:
+            after = window.skip_blank(stop)
+            trusted = self._plausible_end(stop, after)
+        if trusted:
+            detail = f"{length} bytes, more than {self.options.max_record_bytes}"
+            yield Frame(self.position, self.headers, head, "too-long", detail, self.recovered)
+            self.next = stop
+            return
+        yield self._faulty("content-length", f"Content-Length {length} is not where the next record begins")
+        inner = self._member_within(body, stop)
+        if inner is not None and (candidate is None or candidate >= inner.offset):
+            self.next = inner.offset
+        elif candidate is not None and candidate < window.base:
+            framer.rewind(self.at, self.member, candidate)
+            self.window, self.next, framer.recovered = framer.window, candidate, True
+        else:
+            self._resynchronise(max(body, window.base))
+
+    def _member_within(self, body: int, stop: int) -> Member | None:
+        """In a record-wise file, a member inside the block that begins with a record: the length is too long."""
+        if self.member is None or self.framer.recordwise is False:
+            return None
+        for member in self.window.members:
+            if body < member.offset < stop and self.window.startswith(b"WARC/", member.offset):
+                return member
+        return None
+
+    def _fault_before(self, stop: int) -> Fault | None:
+        for fault in self.window.faults:
+            if self.at < fault.offset < stop:
+                return fault
+        return None
+
+    def _leave(self, fault: Fault) -> None:
+        """Go on behind a place of damage. A forged record in what stands before it is not looked for."""
+        while self.window.faults and self.window.faults[0].offset <= fault.offset:
+            self.window.faults.popleft()
+        self.next = fault.offset
+        self.framer.recovered = True
+
+    def _faulty(self, reason: str, detail: str) -> Frame:
+        return Frame(self.position, self.headers, b"", reason, detail, self.recovered)
+
+    def _resynchronise(self, at: int) -> None:
+        """Find the next record start from ``at`` on, at most at the next damage."""
+        window = self.window
+        self.framer.recovered = True
+        while True:
+            alive = window.fill(max(at, window.base) + _STEP)
+            fault = next((f for f in window.faults if f.offset >= at), None)
+            limit = fault.offset if fault is not None else window.end
+            found = _START.search(window.buffer, max(at - 1, window.base) - window.base)
+            start = window.base + found.start() if found else None
+            if start is not None and start < at:
+                found = _START.search(window.buffer, at - window.base)
+                start = window.base + found.start() if found else None
+            member = next((m for m in window.members if m.offset >= at and window.startswith(b"WARC/", m.offset)), None)
+            starts = [offset for offset in (start, member.offset if member else None) if offset is not None]
+            if starts and min(starts) <= limit:
+                self.next = min(starts)
+                return
+            if fault is not None or not alive:
+                self.next = limit
+                if fault is not None:
+                    window.faults.remove(fault)
+                return
+            at = max(at, window.end - 128)
+            window.drop(at - 1)
+
+
+def parse_headers(block: bytes) -> dict[str, str]:
+    """Header fields of a WARC record: names lower-case, folded lines joined, the first of a repeated field."""
+    headers: dict[str, str] = {}
+    last = ""
+    for line in block.decode("utf-8", "replace").split("\n")[1:]:
+        if line[:1] in (" ", "\t"):
+            if last:
+                headers[last] = f"{headers[last]} {line.strip()}".strip()
+            continue
+        name, colon, value = line.partition(":")
+        if colon:
+            last = name.strip().lower()
+            if last in headers:
+                last = ""
+            else:
+                headers[last] = value.strip()
+    return headers

@@ -1,0 +1,108 @@
+"""A sliding window over decompressed pieces that keeps the marks of members and of damage."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from provenance.readers.pieces import Piece
+
+_COMPACT: Final = 1 << 20
+
+
+class Member(NamedTuple):
+    """A compressed member begins: offset in the decompressed stream, offset in the file, found cleanly."""
+
+    offset: int
+    compressed: int
+    clean: bool
+
+
+class Fault(NamedTuple):
+    """Bytes are missing at this offset of the decompressed stream, because of damage at this one of the file."""
+
+    offset: int
+    compressed: int
+    message: str
+
+
+@dataclass
+class Window:
+    """Bytes ``[base, end)`` of the decompressed stream, filled on demand and dropped once read.
+
+    Attributes:
+        source: Where pieces come from.
+        buffer: The bytes in the window.
+        base: Offset of the first of them.
+        members: Marks of members that begin at or behind ``base``, in order.
+        faults: Places of damage at or behind ``base``, in order.
+        ended: No piece is left.
+    """
+
+    source: Iterator[Piece]
+    base: int = 0
+
+    def __post_init__(self) -> None:
+        self.buffer = bytearray()
+        self.members: deque[Member] = deque()
+        self.faults: deque[Fault] = deque()
+        self.ended = False
+        self._last_compressed = 0
+
+    @property
+    def end(self) -> int:
+        """Offset behind the last byte in the window."""
+        return self.base + len(self.buffer)
+
+    def fill(self, upto: int) -> bool:
+        """Read until the window reaches offset ``upto``; False if the stream ends before it."""
+        while self.end < upto:
+            if not self._pull():
+                return False
+        return True
+
+    def _pull(self) -> bool:
+        piece = next(self.source, None)
+        if piece is None:
+            self.ended = True
+            return False
+        if piece.member is not None:
+            self._last_compressed = piece.member
+            self.members.append(Member(self.end, piece.member, piece.clean))
+        self.buffer += piece.data
+        if piece.fault is not None:
+            self.faults.append(Fault(self.end, self._last_compressed, piece.fault))
+        return True
+
+    def get(self, start: int, stop: int) -> bytes:
+        """Bytes ``[start, stop)``, as far as they are in the window."""
+        return bytes(self.buffer[start - self.base : stop - self.base])
+
+    def startswith(self, prefix: bytes, at: int) -> bool:
+        """Whether the stream has ``prefix`` at offset ``at``; fills as needed."""
+        self.fill(at + len(prefix))
+        return self.buffer.startswith(prefix, at - self.base)
+
+    def skip_blank(self, at: int) -> int:
+        """Offset of the first byte from ``at`` on that is neither CR nor LF (or of the end of the stream)."""
+        while True:
+            if at >= self.end and not self.fill(at + 1):
+                return at
+            while at < self.end:
+                if self.buffer[at - self.base] not in b"\r\n":
+                    return at
+                at += 1
+                if at - self.base > _COMPACT:
+                    self.drop(at)
+
+    def drop(self, before: int) -> None:
+        """Forget bytes before an offset; bytes are moved only once enough of them have gathered."""
+        if before - self.base > _COMPACT or (before >= self.end and self.buffer):
+            del self.buffer[: before - self.base]
+            self.base = before
+        while self.members and self.members[0].offset < before:
+            self.members.popleft()
+        while self.faults and self.faults[0].offset < before:
+            self.faults.popleft()

@@ -1,0 +1,175 @@
+"""The catalogue file: how one is made, checked, and given the views that belong to its parts."""
+
+from __future__ import annotations
+
+import uuid
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from provenance import policy, verdict
+from provenance.errors import StoreError
+from provenance.schema import SCHEMA_VERSION
+from provenance.store.layout import failure
+from provenance.store.parts import KINDS, stored_schema
+
+_BLOCK_SIZE: Final = 16_384
+"""Bytes. DuckDB's own 256 KiB make a copy of an empty catalogue cost 20 times as much."""
+
+_ROOT_VARIABLE: Final = "provenance_root"
+"""Set on a connection to a store that was moved: the views then read its parts from there."""
+
+
+def sql_text(name: str) -> str:
+    """Return the text of an SQL file of this package, such as ``store/views.sql``."""
+    return resources.files("provenance").joinpath(*name.split("/")).read_text(encoding="utf-8")
+
+
+def build(path: Path, root: Path) -> None:
+    """Write an empty catalogue."""
+    with duckdb.connect() as connection:
+        literal = str(path).replace("'", "''")
+        connection.execute(f"attach '{literal}' as catalogue (block_size {_BLOCK_SIZE})")
+        connection.execute("use catalogue")
+        connection.execute(sql_text("store/schema.sql"))
+        connection.executemany(
+            "insert into store_meta values (?, ?)",
+            [["schema_version", str(SCHEMA_VERSION)], ["store_id", uuid.uuid4().hex], ["root", str(root)]],
+        )
+        define(connection, root)
+        connection.execute("use memory")
+        connection.execute("detach catalogue")
+
+
+def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Open a catalogue file.
+
+    Raises:
+        FileNotFoundError: If it is gone, as a retired catalogue may be.
+        StoreError: If it can't be read, or is of a newer version of this package.
+    """
+    try:
+        connection = duckdb.connect(str(path), read_only=read_only)
+    except duckdb.Error as error:
+        if not path.exists():
+            raise FileNotFoundError(str(path)) from error
+        raise _unreadable(path, error) from error
+    try:
+        version = int(meta(connection, "schema_version") or "0")
+    except (duckdb.Error, ValueError) as error:
+        connection.close()
+        raise _unreadable(path, error) from error
+    if version > SCHEMA_VERSION:
+        connection.close()
+        raise StoreError(
+            f"The store has version {version}; this program knows versions up to {SCHEMA_VERSION}",
+            place=str(path),
+            next_step="Use a newer provenance: `pip install --upgrade provenance`",
+        )
+    return connection
+
+
+def _unreadable(path: Path, error: Exception) -> StoreError:
+    if isinstance(error, duckdb.IOException) and "ermission denied" in str(error):
+        return failure(PermissionError(13, "Permission denied"), path)
+    return StoreError(
+        f"The store's catalogue can't be read: {str(error).splitlines()[0]}",
+        place=str(path),
+        next_step="Run `provenance verify --repair`",
+    )
+
+
+def meta(connection: duckdb.DuckDBPyConnection, key: str) -> str | None:
+    """Return a value of ``store_meta``."""
+    rows = connection.execute("select value from store_meta where key = ?", [key]).fetchall()
+    return str(rows[0][0]) if rows else None
+
+
+def set_meta(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> None:
+    """Set a value of ``store_meta``."""
+    connection.execute("delete from store_meta where key = ?", [key])
+    connection.execute("insert into store_meta values (?, ?)", [key, value])
+
+
+def migrate(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bring a writable copy of an older catalogue to this version, step by step.
+
+    The steps are ``migrations/0002.sql`` and so on: each makes that version out of the one before. The old
+    catalogue stays as it is, so a step that fails leaves the store unchanged.
+    """
+    version = int(meta(connection, "schema_version") or "0")
+    for step in range(version + 1, SCHEMA_VERSION + 1):
+        connection.execute(sql_text(f"store/migrations/{step:04d}.sql"))
+        set_meta(connection, "schema_version", str(step))
+
+
+def locate(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
+    """Let a connection find the parts of a store that was moved since its last commit."""
+    if meta(connection, "root") != str(root):
+        connection.execute(f"set variable {_ROOT_VARIABLE} = ?", [str(root)])
+
+
+def define(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
+    """Make all views and macros anew, for the parts that are live now."""
+    set_meta(connection, "root", str(root))
+    for kind in KINDS:
+        define_part_view(connection, kind, root)
+    define_views(connection)
+
+
+def define_part_view(connection: duckdb.DuckDBPyConnection, kind: str, root: Path) -> None:
+    """Make the views over the live parts of a kind.
+
+    ``stored_<kind>`` also says which part a row stands in. Parts are listed one by one, because a glob would
+    show those that no commit has published. A view's definition can't bind parameters: paths are made of
+    `layout.safe_name` names, and the root is quoted.
+    """
+    columns = ", ".join(f'"{name}"' for name in stored_schema(kind).names)
+    live = connection.execute(
+        "select path from parts where kind = ? and withdrawn_at is null and rows > 0 order by path", [kind]
+    ).fetchall()
+    if live:
+        quoted = "'" + str(root).replace("'", "''") + "'"
+        base = f"coalesce(getvariable('{_ROOT_VARIABLE}'), {quoted})"
+        paths = ", ".join(f"'{path}'" for (path,) in live)
+        source = (
+            f"select {columns}, substr(filename, length({base}) + 2) as part "  # noqa: S608
+            f"from read_parquet([{base} || '/' || path for path in [{paths}]])"
+        )
+    else:
+        typed = ", ".join(f'cast(null as {kind_type}) as "{name}"' for name, kind_type in column_types(connection, kind))
+        source = f"select {typed}, cast(null as varchar) as part where false"
+    connection.execute(f"create or replace view stored_{kind} as {source}")
+    connection.execute(f"create or replace view {kind} as select {columns} from stored_{kind}")  # noqa: S608
+
+
+def column_types(connection: duckdb.DuckDBPyConnection, kind: str) -> list[tuple[str, str]]:
+    """Return the DuckDB types of a kind's columns."""
+    empty = stored_schema(kind).empty_table()
+    relation = connection.from_arrow(empty)
+    return [(name, str(column)) for name, column in zip(relation.columns, relation.types, strict=True)]
+
+
+def define_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the views and macros that don't depend on which parts there are."""
+    policies, findings, summary, records = (
+        sql_text(f"store/{name}.sql") for name in ("policies", "findings", "summary", "records")
+    )
+    connection.execute(verdict.macros())
+    connection.execute(sql_text("store/views.sql"))
+    connection.execute(
+        "create or replace view policies as select * replace "  # noqa: S608
+        f"(settings::json::{policy.settings_type_sql()} as settings) from policy_log"
+    )
+    connection.execute(f"create or replace view current_policies as {policies}")
+    connection.execute(f"create or replace view findings as {findings}")
+    connection.execute(f"create or replace view match_summary as {summary}")
+    connection.execute(f"create or replace view records as {records}")
+    connection.execute(
+        f"create or replace macro records_as_of(moment) as table with {sql_text('store/as_of.sql')}, "
+        f"current_policies as ({policies}), findings as ({findings}), match_summary as ({summary}) select * from ({records})"  # noqa: S608
+    )
+    connection.execute(sql_text("lineage/graph.sql"))
+    connection.execute(sql_text("lineage/loops.sql"))

@@ -1,0 +1,333 @@
+"""The store as its users hold it: snapshots to read from, and commits that publish the next one."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from provenance.errors import StoreError
+from provenance.policy import Policy
+from provenance.store import catalogue, layout, locks
+from provenance.store.parts import PartFile
+from provenance.store.verify import VerifyReport, recover, retire, verify
+
+LOCK_TIMEOUT: Final = 300.0
+"""Seconds that a commit waits for another one. A commit takes well under a second."""
+
+_LOGGED: Final = {"scans": "scan_log", "policies": "policy_log"}
+
+
+class Commit:
+    """Changes to the catalogue that become visible together, or not at all. Made by `Store.commit`.
+
+    Attributes:
+        connection: The next catalogue, writable until the ``with`` block ends.
+        recorded_at: The time, UTC without a zone, that the rows of this commit carry.
+    """
+
+    def __init__(self, root: Path, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self.recorded_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+        self._root = root
+
+    def insert(self, table: str, rows: Sequence[Mapping[str, Any]] | pa.Table) -> None:
+        """Append rows to a table of the catalogue.
+
+        Args:
+            table: Name of the table; ``scans`` and ``policies`` take the next state, the latest of which they show.
+            rows: A dict for each row, or an Arrow table. Columns left out are null, ``recorded_at`` is
+                filled in. A dict or list for a JSON column is serialised; zoned times become UTC.
+
+        Raises:
+            StoreError: If there is no such table or column, or a value doesn't fit.
+        """
+        if isinstance(rows, pa.Table):
+            rows = rows.to_pylist()
+        name = _LOGGED.get(table, table)
+        types = self._types(name)
+        for row in rows:
+            unknown = sorted(set(row) - set(types))
+            if unknown:
+                raise StoreError(f"The table {table!r} has no column {unknown[0]!r}", next_step=f"It has {', '.join(types)}")
+        if not rows:
+            return
+        columns = [column for column in types if column == "recorded_at" or any(column in row for row in rows)]
+        values = [[self._value(row, column, types[column]) for column in columns] for row in rows]
+        marks = ", ".join("?" for _ in columns)
+        names = ", ".join(f'"{column}"' for column in columns)
+        try:
+            self.connection.executemany(f"insert into {name} ({names}) values ({marks})", values)  # noqa: S608
+        except duckdb.Error as error:
+            raise StoreError(f"These rows don't fit the table {table!r}: {str(error).splitlines()[0]}") from error
+
+    def _types(self, table: str) -> dict[str, str]:
+        found = self.connection.execute(
+            "select column_name, data_type from duckdb_columns() where database_name = current_database() "
+            "and schema_name = 'main' and table_name = ? and table_name in (select table_name from duckdb_tables()) "
+            "order by column_index",
+            [table],
+        ).fetchall()
+        if not found:
+            raise StoreError(f"The catalogue has no table {table!r}")
+        return dict(found)
+
+    def _value(self, row: Mapping[str, Any], column: str, kind: str) -> Any:
+        value = row.get(column)
+        if value is None and column == "recorded_at":
+            return self.recorded_at
+        if kind == "JSON" and value is not None and not isinstance(value, str):
+            return json.dumps(value, sort_keys=True, default=str)
+        if isinstance(value, dt.datetime) and value.tzinfo is not None:
+            return value.astimezone(dt.UTC).replace(tzinfo=None)
+        return value
+
+    def add_part(self, part: PartFile) -> None:
+        """Publish a part.
+
+        Raises:
+            StoreError: If its file is not there in its full size, as when it was swept meanwhile.
+        """
+        path = self._root / part.path
+        if not path.is_file() or path.stat().st_size != part.bytes:
+            raise StoreError("A part that is to be published is missing or cut off", place=str(path))
+        if not self.execute("select 1 from parts where path = ? and withdrawn_at is null", [part.path]).fetchall():
+            self.insert("parts", [asdict(part)])
+
+    def withdraw_part(self, path: str) -> None:
+        """Take a part out of the views. Its file goes when no catalogue on disk names it any more."""
+        self.connection.execute(
+            "update parts set withdrawn_at = ? where path = ? and withdrawn_at is null", [self.recorded_at, path]
+        )
+
+    def withdraw_unfinished_parts(self, scan_id: str) -> None:
+        """Take out what an interrupted scan published of sources that it did not finish."""
+        self.connection.execute(
+            "update parts set withdrawn_at = ? where group_id = ? and withdrawn_at is null and source_id is not null "
+            "and source_id not in (select source_id from sources where scan_id = ?)",
+            [self.recorded_at, scan_id, scan_id],
+        )
+
+    def add_policy(self, policy: Policy) -> str:
+        """Record a policy unless it is known, and return its id."""
+        if not self.execute("select 1 from policy_log where policy_id = ?", [policy.policy_id]).fetchall():
+            row = {"policy_id": policy.policy_id, "name": policy.name, "version": policy.version}
+            self.insert("policies", [{**row, "document": policy.document, "settings": dict(policy.settings)}])
+        return policy.policy_id
+
+    def add_edges(self, edges: Sequence[tuple[str, str, str] | tuple[str, str, str, Mapping[str, Any] | None]]) -> None:
+        """Record edges (subject, relation, object[, detail]), each once."""
+        for subject, relation, target, *detail in edges:
+            known = self.execute(
+                "select 1 from edges where subject = ? and relation = ? and object = ? limit 1", [subject, relation, target]
+            ).fetchall()
+            if not known:
+                row = {"subject": subject, "relation": relation, "object": target, "detail": detail[0] if detail else None}
+                self.insert("edges", [row])
+
+    def execute(self, sql: str, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyConnection:
+        """Run SQL on the next catalogue."""
+        return self.connection.execute(sql, parameters)
+
+
+class Store:
+    """A store's folder. Opening one is cheap; every read sees the snapshot that is current then.
+
+    Args:
+        path: Folder of an existing store.
+
+    Raises:
+        StoreError: If there is none, it is damaged, or a newer program wrote it.
+    """
+
+    def __init__(self, path: str | Path = "provenance-store") -> None:
+        self.root = Path(path).expanduser().resolve()
+        with self.read():
+            pass
+
+    @classmethod
+    def open(cls, path: str | Path = "provenance-store") -> Store:
+        """Open an existing store."""
+        return cls(path)
+
+    @classmethod
+    def create(cls, path: str | Path = "provenance-store") -> Store:
+        """Make an empty store, or open the one that is there.
+
+        Raises:
+            StoreError: If the folder holds something else, or can't be written.
+        """
+        root = Path(path).expanduser().resolve()
+        with layout.refusals(root):
+            if (root / layout.CURRENT).exists():
+                return cls(root)
+            if root.exists() and not root.is_dir():
+                raise StoreError("A file stands where the store should be", place=str(root), next_step="Name another folder")
+            if root.is_dir() and any(entry.name != layout.WRITERS_LOCK for entry in root.iterdir()):
+                if not (root / layout.WRITERS_LOCK).exists():
+                    raise StoreError(
+                        "This folder is not empty and not a store", place=str(root), next_step="Name a new or empty folder"
+                    )
+            root.mkdir(parents=True, exist_ok=True)
+            with locks.writers_lock(root, LOCK_TIMEOUT):
+                if not (root / layout.CURRENT).exists():
+                    layout.make_folders(root)
+                    number = max((int(path.stem) for path in layout.catalogues(root)), default=0) + 1
+                    waiting = root / layout.STAGING / f"catalogue-{number}-{os.getpid()}.tmp"
+                    waiting.unlink(missing_ok=True)
+                    try:
+                        catalogue.build(waiting, root)
+                    except duckdb.Error as error:
+                        raise _refused(error, root) from error
+                    _publish(root, waiting, number)
+        return cls(root)
+
+    @classmethod
+    def open_or_create(cls, path: str | Path = "provenance-store") -> Store:
+        """Open the store at a path, made first if there is none."""
+        return cls.create(path)
+
+    @classmethod
+    def recover(cls, path: str | Path) -> Store:
+        """Open a store whose ``CURRENT`` file was lost, after pointing it at the newest sound catalogue."""
+        root = Path(path).expanduser().resolve()
+        with layout.refusals(root):
+            if root.is_dir() and (root / layout.CATALOGUES).is_dir():
+                with locks.writers_lock(root, LOCK_TIMEOUT):
+                    recover(root)
+        return cls(root)
+
+    @property
+    def current(self) -> Path:
+        """The catalogue file that is current now; any DuckDB can open it read-only."""
+        return layout.read_pointer(self.root)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open the current snapshot, read-only, for the ``with`` block."""
+        connection = self._connect()
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def sql(self, query: str, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyRelation:
+        """Ask the current snapshot. The relation keeps the snapshot open until it is dropped.
+
+        Args:
+            query: One SELECT.
+            parameters: Values for ``?`` or ``$1``.
+        """
+        return self._connect().sql(query, params=list(parameters) if parameters is not None else None)
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        for _ in range(100):
+            path = layout.read_pointer(self.root)
+            try:
+                connection = catalogue.connect(path, read_only=True)
+            except FileNotFoundError:  # retired between reading the pointer and opening: read it again
+                if layout.read_pointer(self.root) == path and not path.exists():
+                    break
+                continue
+            try:
+                catalogue.locate(connection, self.root)
+            except duckdb.Error as error:
+                connection.close()
+                raise _refused(error, self.root) from error
+            return connection
+        raise StoreError(
+            "The catalogue that CURRENT names is missing", place=str(self.root), next_step="Run `provenance verify --repair`"
+        )
+
+    @contextlib.contextmanager
+    def commit(self, note: str, timeout: float = LOCK_TIMEOUT) -> Iterator[Commit]:
+        """Publish a change: what is done in the ``with`` block becomes the next snapshot.
+
+        Waits for other commits. If the block raises, or the process dies anywhere, the store is as it was.
+
+        Args:
+            note: What the commit is for, kept in the table ``commits``.
+            timeout: Seconds to wait for another commit.
+
+        Raises:
+            StoreError: If the lock is not to be had in time, or the store can't be written.
+        """
+        with layout.refusals(self.root), locks.writers_lock(self.root, timeout):
+            current = layout.read_pointer(self.root)
+            number = max(int(path.stem) for path in [current, *layout.catalogues(self.root)]) + 1
+            waiting = self.root / layout.STAGING / f"catalogue-{number}-{os.getpid()}.tmp"
+            waiting.unlink(missing_ok=True)
+            try:
+                shutil.copyfile(current, waiting)
+                connection = catalogue.connect(waiting, read_only=False)
+                try:
+                    yield from self._apply(connection, number, note)
+                finally:
+                    connection.close()
+                _publish(self.root, waiting, number)
+            except duckdb.IOException as error:
+                raise _refused(error, self.root) from error
+            finally:
+                for leftover in (waiting, waiting.with_name(waiting.name + ".wal")):
+                    leftover.unlink(missing_ok=True)
+            retire(self.root)
+
+    def _apply(self, connection: duckdb.DuckDBPyConnection, number: int, note: str) -> Iterator[Commit]:
+        connection.execute("begin")
+        catalogue.migrate(connection)
+        commit = Commit(self.root, connection)
+        yield commit
+        commit.insert("commits", [{"number": number, "note": note}])
+        catalogue.define(connection, self.root)
+        connection.execute("commit")
+        connection.execute("checkpoint")
+
+    def session(self) -> contextlib.AbstractContextManager[None]:
+        """Hold while parts or segments are written that a later commit will publish, so that no repair sweeps them."""
+        return locks.session(self.root)
+
+    def verify(self, repair: bool = False) -> VerifyReport:
+        """Recount and re-read everything; with ``repair``, sweep files that no catalogue names."""
+        with self.read() as connection:
+            return verify(self.root, connection, repair=repair)
+
+    def status(self) -> dict[str, Any]:
+        """Return the number of the current catalogue, the store's size in bytes, and rows and parts by kind."""
+        with self.read() as connection:
+            kinds = connection.execute(
+                "select kind, sum(rows)::bigint, count(*), sum(bytes)::bigint from parts where withdrawn_at is null "
+                "group by kind order by kind"
+            ).fetchall()
+        size = sum(path.stat().st_size for path in self.root.rglob("*") if path.is_file())
+        return {
+            "catalogue": self.current.stem,
+            "bytes": size,
+            "rows": {kind: rows for kind, rows, _, _ in kinds},
+            "parts": {kind: parts for kind, _, parts, _ in kinds},
+        }
+
+
+def _publish(root: Path, waiting: Path, number: int) -> None:
+    layout.sync_file(waiting)
+    final = root / layout.CATALOGUES / layout.catalogue_name(number)
+    waiting.replace(final)
+    layout.sync_folder(final.parent)
+    layout.write_pointer(root, final.name)
+
+
+def _refused(error: duckdb.Error, root: Path) -> StoreError:
+    first = str(error).splitlines()[0]
+    if "No space left" in first or "disk is full" in first.lower():
+        return layout.failure(OSError(28, "No space left on device"), root)
+    return StoreError(
+        f"The store can't be used: {first}", place=str(root), next_step="Check the disk, then run `provenance verify`"
+    )

@@ -1,0 +1,106 @@
+"""Segments: their files, and what damage to them is called."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from provenance.errors import SegmentError, UsageError
+from provenance.index import Index, build, build_segment, verify
+from provenance.index.segment import FORMAT_VERSION, _digest
+
+
+def rewrite(folder, segment_id, **changes):
+    """Give a segment another manifest with a checksum of its own."""
+    path = folder / segment_id / "segment.json"
+    manifest = {**json.loads(path.read_text()), **changes}
+    del manifest["checksum"]
+    name = _digest(manifest)
+    path.write_text(json.dumps({**manifest, "checksum": name}))
+    (folder / segment_id).rename(folder / name)
+    return name
+
+
+def test_every_flipped_byte_is_noticed(tmp_path, register, words):
+    segment = register([words(40), words(30)])
+    path = tmp_path / segment.id / "arrays.bin"
+    whole = bytearray(path.read_bytes())
+    entries = json.loads((tmp_path / segment.id / "segment.json").read_text())["arrays"]
+    for name, entry in entries.items():
+        assert entry["count"], name
+        whole[entry["offset"]] ^= 1
+        path.write_bytes(whole)
+        with pytest.raises(SegmentError, match=name):
+            verify(tmp_path, [segment.id])
+        whole[entry["offset"]] ^= 1
+    path.write_bytes(whole)
+    verify(tmp_path, [segment.id])
+
+
+@pytest.mark.parametrize("open_it", [lambda folder, name: Index.open(folder, [name]), lambda f, n: verify(f, [n])])
+def test_missing_and_cut_files_are_named(tmp_path, register, words, open_it):
+    segment = register([words(40)])
+    arrays, manifest = tmp_path / segment.id / "arrays.bin", tmp_path / segment.id / "segment.json"
+    whole = arrays.read_bytes()
+    arrays.write_bytes(whole[:-4])
+    with pytest.raises(SegmentError, match=r"arrays\.bin"):
+        open_it(tmp_path, segment.id)
+    arrays.unlink()
+    with pytest.raises(SegmentError, match=r"arrays\.bin"):
+        open_it(tmp_path, segment.id)
+    arrays.write_bytes(whole)
+    text = manifest.read_text()
+    for broken in (text.replace('"texts": 1', '"texts": 2'), text[:-9], "[]", ""):
+        manifest.write_text(broken)
+        with pytest.raises(SegmentError, match=r"segment\.json"):
+            open_it(tmp_path, segment.id)
+    manifest.unlink()
+    with pytest.raises(SegmentError, match=r"segment\.json"):
+        open_it(tmp_path, segment.id)
+
+
+def test_another_normaliser_is_refused(tmp_path, register, words):
+    segment = register([words(40)])
+    name = rewrite(tmp_path, segment.id, parameters={**segment.parameters, "normaliser": "of another age"})
+    with pytest.raises(SegmentError, match="normaliser of another age"):
+        Index.open(tmp_path, [name])
+
+
+def test_a_newer_format_is_refused_with_a_way_out(tmp_path, register, words):
+    segment = register([words(40)])
+    name = rewrite(tmp_path, segment.id, format=FORMAT_VERSION + 1)
+    with pytest.raises(SegmentError, match="Upgrade"):
+        Index.open(tmp_path, [name])
+
+
+def test_a_failed_build_leaves_nothing(tmp_path, corpus, words, monkeypatch):
+    made = corpus([words(40)])
+
+    def fail(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(build, "write_references", fail)
+    with pytest.raises(OSError, match="no space"):
+        build_segment(
+            tmp_path,
+            build.ReferenceBatch(["a"], "set", "human", made.content_ids, made.content_checks, made.fingerprints),
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_columns_of_different_lengths_are_refused(tmp_path, corpus, words):
+    made = corpus([words(40)])
+    with pytest.raises(UsageError, match="different lengths"):
+        build_segment(
+            tmp_path,
+            build.ReferenceBatch(["a", "b"], "set", "human", made.content_ids, made.content_checks, made.fingerprints),
+        )
+
+
+def test_a_posting_costs_at_most_13_bytes(tmp_path, register, words):
+    segment = register([words(300) for _ in range(700)])
+    assert len(segment["passage_keys"]) > 20_000
+    for kind in ("band", "passage"):
+        size = sum(array.nbytes for name, array in segment.arrays.items() if name.startswith(kind))
+        assert size / len(segment[f"{kind}_keys"]) <= 13
