@@ -1,8 +1,8 @@
 """Measure the reference index: what it finds, what it finds wrongly, how fast and how large it is.
 
-``python benchmarks/index.py recall SHARED`` plants copies of real texts among others; ``false SHARED`` looks for
-matches between human and machine texts; ``duplicates SHARED`` takes known near-duplicates; ``scale REFERENCES`` builds a
-synthetic index of so many references and times it; ``add REFERENCES`` times the building of a segment.
+``recall SHARED`` plants copies of real texts among others; ``false SHARED`` looks for matches between human and machine
+texts; ``duplicates SHARED`` takes known near-duplicates; ``scale REFERENCES`` builds a synthetic index of so many
+references and times it; ``add REFERENCES`` times the building of a segment.
 """
 
 from __future__ import annotations
@@ -167,9 +167,8 @@ def false(shared):
             segment = register(folder, [r[0] for r in references], [r[2] for r in references], label=label)
             start = time.perf_counter()
             table = Index.open(folder, [segment.id]).match(*prepared([r[0] for r in records]))
-            print(
-                f"{pools}: {len(records)} {other} against {len(references)} {label}: {time.perf_counter() - start:.1f} s"
-            )
+            seconds = time.perf_counter() - start
+            print(f"{pools}: {len(records)} {other} against {len(references)} {label}: {seconds:.1f} s")
             show_matches(table, records, {r[2]: r for r in references})
             shutil.rmtree(folder)
 

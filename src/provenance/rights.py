@@ -27,15 +27,29 @@ _AGENTS: Final = (
     "meta-externalagent",
 )
 _ROBOTS: Final = ("robots", *_AGENTS)
-_LICENCE_META: Final = ("license", "licence", "dc.rights", "dcterms.rights", "dcterms.license", "dc.rights.license", "dc:license")
+_LICENCE_META: Final = (
+    "license",
+    "licence",
+    "dc.rights",
+    "dcterms.rights",
+    "dcterms.license",
+    "dc.rights.license",
+    "dc:license",
+)
 _LICENCE_FIELDS: Final = re.compile(r"(?:^|[._])(?:licen[sc]e|licen[sc]e_url|licen[sc]e_abbr|cc_licen[sc]e)$")
 _ORDER: Final = ("link", "http", "meta", "jsonld", "field", "card")
 _CC: Final = re.compile(
-    r"creativecommons\.org/(?:licenses/(?P<kind>by(?:-nc)?(?:-nd|-sa)?|(?:nc|nd|sa)(?:-\w+)*)/(?P<version>\d\.\d)|publicdomain/(?P<public>zero|mark)/(?P<pversion>\d\.\d))",
+    r"creativecommons\.org/(?:licenses/(?P<kind>by(?:-nc)?(?:-nd|-sa)?|(?:nc|nd|"
+    r"sa)(?:-\w+)*)/(?P<version>\d\.\d)|publicdomain/(?P<public>zero|mark)/(?P<pversion>\d\.\d))",
     re.IGNORECASE,
 )
-_CC_WORDS: Final = re.compile(r"\s*cc[- ](?P<kind>by(?:[- ]nc)?(?:[- ](?:nd|sa))?|0)(?:[- ](?P<version>\d\.\d))?\b.*", re.IGNORECASE | re.DOTALL)
-_REFUSED: Final = re.compile(r"\b(?P<use>train-ai|train-genai|genai|ai-train|ai-use|ai-input|ai|tdm|bots|search)\s*=\s*(?:n|no)\b", re.IGNORECASE)
+_CC_WORDS: Final = re.compile(
+    r"\s*cc[- ]?(?P<kind>by(?:[- ]nc)?(?:[- ](?:nd|sa))?|0|zero)(?:[- ](?P<version>\d\.\d))?\b.*",
+    re.IGNORECASE | re.DOTALL,
+)
+_REFUSED: Final = re.compile(
+    r"\b(?P<use>train-ai|train-genai|genai|ai-train|ai-use|ai-input|ai|tdm|bots|search)\s*=\s*(?:n|no)\b", re.IGNORECASE
+)
 _LINK_LICENCE: Final = re.compile(r"<([^<>]{1,1000})>\s*;[^,]{0,200}\brel=\"?license\"?", re.IGNORECASE)
 
 
@@ -46,7 +60,8 @@ def observe(batch: pa.RecordBatch) -> pa.StructArray:
         batch: Records with a ``declarations`` column (`provenance.schema.RAW` or wider).
 
     Returns:
-        `provenance.schema.RIGHTS` for each record. ``licence``: ``CC-BY-4.0`` and the like, else what was stated (at most
+        `provenance.schema.RIGHTS` for each record. ``licence``: ``CC-BY-4.0`` and the like, else what was stated
+        (at most
         200 characters), else null. ``opt_out``: sorted codes ``noai``, ``noimageai``, ``tdm-reservation``,
         ``aipref:<use>``, ``agent:<name>``; empty when nothing was reserved.
     """
@@ -83,7 +98,7 @@ def opt_out(where: str, name: str, value: str) -> set[str]:
     """Codes of what one declaration reserves."""
     value = value[:MAX_VALUE]
     codes: set[str] = set()
-    if where == "meta" and name in _ROBOTS or where == "http" and name == "x-robots-tag":
+    if (where == "meta" and name in _ROBOTS) or (where == "http" and name == "x-robots-tag"):
         words = set(re.findall(r"[a-z-]+", value.lower()))
         codes |= words & {"noai", "noimageai"}
         if name in _AGENTS and words & {"noindex", "none", "noarchive"}:
@@ -99,9 +114,11 @@ def opt_out(where: str, name: str, value: str) -> set[str]:
 def licence(where: str, name: str, value: str) -> str | None:
     """The licence that one declaration states, normalised; None when it states none."""
     stated = None
-    if where == "link" and name == "license" or where == "meta" and name in _LICENCE_META or where == "card" and name in ("license", "licence"):
-        stated = value
-    elif where == "field" and _LICENCE_FIELDS.search(name):
+    if (
+        (where == "link" and name == "license")
+        or (where == "meta" and name in _LICENCE_META)
+        or (where == "card" and name in ("license", "licence"))
+    ) or (where == "field" and _LICENCE_FIELDS.search(name)):
         stated = value
     elif where == "http" and name == "link" and (match := _LINK_LICENCE.search(value[:MAX_VALUE])):
         stated = match.group(1)
@@ -132,10 +149,14 @@ def _normalised(stated: str) -> str | None:
     stated = " ".join(stated[:1000].split())
     if match := _CC.search(stated):
         if match.group("public"):
-            return f"CC0-{match.group('pversion')}" if match.group("public").lower() == "zero" else f"PDM-{match.group('pversion')}"
+            return (
+                f"CC0-{match.group('pversion')}"
+                if match.group("public").lower() == "zero"
+                else f"PDM-{match.group('pversion')}"
+            )
         return f"CC-{match.group('kind').upper()}-{match.group('version')}"
     if match := _CC_WORDS.fullmatch(stated):
-        if match.group("kind") == "0":
+        if match.group("kind").lower() in ("0", "zero"):
             return "CC0-1.0"
         kind = match.group("kind").upper().replace(" ", "-")
         return f"CC-{kind}-{match.group('version')}" if match.group("version") else f"CC-{kind}"

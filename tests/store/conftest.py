@@ -49,7 +49,9 @@ def observations() -> Callable[..., pa.Table]:
 def match() -> Callable[..., dict[str, Any]]:
     """Return a maker of match rows; ``words=(a, b)`` are the record's words from a to b."""
 
-    def make(scan_id: str, record_id: str, set_id: str, words: tuple[int, int], of: int = 100, **more: Any) -> dict[str, Any]:
+    def make(
+        scan_id: str, record_id: str, set_id: str, words: tuple[int, int], of: int = 100, **more: Any
+    ) -> dict[str, Any]:
         bits = "".join("1" if words[0] <= i < words[1] else "0" for i in range((of + 7) // 8 * 8))
         row = {
             "record_id": record_id,
@@ -88,7 +90,9 @@ def fill() -> Callable[..., None]:
             parts.append(write_part(store.root, "matches", scan_id, "0", table))
         with store.commit("scan") as commit:
             policy_id = commit.add_policy(policy.load("default"))
-            commit.insert("scans", [{"scan_id": scan_id, "name": f"scan of {scan_id}", "state": "finished", "started_at": NOW}])
+            commit.insert(
+                "scans", [{"scan_id": scan_id, "name": f"scan of {scan_id}", "state": "finished", "started_at": NOW}]
+            )
             commit.insert("scan_policies", [{"scan_id": scan_id, "policy_id": policy_id}])
             source = {"source_id": "src", "scan_id": scan_id, "uri": "a.warc", "read": rows.num_rows}
             commit.insert("sources", [{**source, "records": rows.num_rows, "rejects": 0, "skipped": 0}])

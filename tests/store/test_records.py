@@ -12,10 +12,7 @@ import pytest
 from provenance import policy
 from provenance.store import Store
 
-CONTRACT = (
-    "record_id content_id scan_id source_id position url host captured_at language chars words tag reason score style_score "
-    "p_human p_synthetic calibration_bin synthetic_words match_share model_family attribution_score rights recovered evidence"
-).split()
+CONTRACT = ["record_id", "content_id", "scan_id", "source_id", "position", "url", "host", "captured_at", "language", "chars", "words", "tag", "reason", "score", "style_score", "p_human", "p_synthetic", "calibration_bin", "synthetic_words", "match_share", "model_family", "attribution_score", "rights", "recovered", "evidence"]
 
 Rows = Callable[..., pa.Table]
 Fill = Callable[..., None]
@@ -44,13 +41,17 @@ def test_records_begins_with_the_columns_of_the_contract(store: Store) -> None:
     assert types["evidence"].startswith("STRUCT(kind VARCHAR, detail VARCHAR, weight DOUBLE, measured BOOLEAN")
 
 
-def test_covers_of_several_references_are_united_once(store: Store, observations: Rows, fill: Fill, match: Match) -> None:
+def test_covers_of_several_references_are_united_once(
+    store: Store, observations: Rows, fill: Fill, match: Match
+) -> None:
     register(store, "a", model="m1")
     register(store, "b", model="m2")
     fill(store, observations("s", "r"), [match("s", "r", "a", (0, 40)), match("s", "r", "b", (20, 50))])
     assert (summary(store)["synthetic_words"], summary(store)["match_share"]) == (50, 0.5)
     assert (summary(store)["match_set"], summary(store)["model"]) == ("a", "m1")
-    assert store.sql("select tag, reason, synthetic_words from records").fetchall() == [("synthetic", "match:passage", 50)]
+    assert store.sql("select tag, reason, synthetic_words from records").fetchall() == [
+        ("synthetic", "match:passage", 50)
+    ]
 
 
 @pytest.mark.parametrize("label", ["human", "prompt"])
@@ -61,7 +62,7 @@ def test_words_of_people_and_prompts_are_not_the_models(
     register(store, "h", label)
     fill(store, observations("s", "r"), [match("s", "r", "a", (0, 40)), match("s", "r", "h", (10, 90))])
     assert summary(store)["synthetic_words"] == 10
-    assert summary(store)["human_share"] == (0.8 if label == "human" else None)
+    assert summary(store)["human_share"] == (0.8 if label == "human" else 0.0)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,9 @@ def test_a_record_older_than_the_model_is_no_copy_of_it(
     fill(store, observations("s", "r", **observed), [match("s", "r", "a", (0, 100), tier="exact")])
     assert summary(store)["synthetic_words"] == (100 if counts else 0)
     assert summary(store)["inadmissible"] == (0 if counts else 1)
-    tag, reason, family, share = store.sql("select tag, reason, model_family, attribution_score from records").fetchall()[0]
+    tag, reason, family, share = store.sql(
+        "select tag, reason, model_family, attribution_score from records"
+    ).fetchall()[0]
     assert (reason == "match:copy") == counts
     assert (family, share) == (("M", 1.0) if counts else (None, None))
     assert (tag == "synthetic") == counts
@@ -112,11 +115,17 @@ def test_a_withdrawn_set_matches_nothing(store: Store, observations: Rows, fill:
 
 def test_a_cover_of_the_wrong_length_is_left_out(store: Store, observations: Rows, fill: Fill, match: Match) -> None:
     register(store, "a", model="m1")
-    fill(store, observations("s", "r"), [match("s", "r", "a", (0, 30)), match("s", "r", "a", (0, 10), of=20), match("s", "r", "a", (0, 9), cover=b"")])
+    fill(
+        store,
+        observations("s", "r"),
+        [match("s", "r", "a", (0, 30)), match("s", "r", "a", (0, 10), of=20), match("s", "r", "a", (0, 9), cover=b"")],
+    )
     assert summary(store)["synthetic_words"] == 30
 
 
-def test_the_same_record_in_two_scans_is_matched_in_each(store: Store, observations: Rows, fill: Fill, match: Match) -> None:
+def test_the_same_record_in_two_scans_is_matched_in_each(
+    store: Store, observations: Rows, fill: Fill, match: Match
+) -> None:
     register(store, "a", model="m1")
     fill(store, observations("s", "r"), [match("s", "r", "a", (0, 40))])
     fill(store, observations("t", "r"))
@@ -138,7 +147,9 @@ def test_as_of_answers_as_the_store_would_have_then(store: Store, observations: 
         return dt.datetime.now(dt.UTC).replace(tzinfo=None)
 
     def then(moment: dt.datetime) -> list[Any]:
-        return store.sql("select record_id, synthetic_words, policy_id from records_as_of($1) order by 1", [moment]).fetchall()
+        return store.sql(
+            "select record_id, synthetic_words, policy_id from records_as_of($1) order by 1", [moment]
+        ).fetchall()
 
     empty = now()
     fill(store, observations("s", "r", captured_at=None))

@@ -218,7 +218,11 @@ def test_a_full_disk_while_publishing_leaves_the_store(store: Store, monkeypatch
 
 
 def test_plain_duckdb_gives_the_same_answers_from_anywhere(
-    store: Store, observations: Callable[..., pa.Table], fill: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store,
+    observations: Callable[..., pa.Table],
+    fill: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fill(store, observations("scan", "r1", "r2"))
     monkeypatch.chdir(tmp_path)
@@ -261,7 +265,9 @@ def test_the_latest_state_of_a_scan_is_shown_and_the_earlier_kept(store: Store) 
     assert store.sql("select count(*) from scan_log").fetchall() == [(2,)]
 
 
-def test_an_interrupted_scan_withdraws_what_it_did_not_finish(store: Store, observations: Callable[..., pa.Table]) -> None:
+def test_an_interrupted_scan_withdraws_what_it_did_not_finish(
+    store: Store, observations: Callable[..., pa.Table]
+) -> None:
     parts = [
         write_part(store.root, "observations", "scan", source, observations("scan", source), source_id=source)
         for source in ("done", "cut")
@@ -269,7 +275,15 @@ def test_an_interrupted_scan_withdraws_what_it_did_not_finish(store: Store, obse
     with store.commit("scan") as commit:
         for part in parts:
             commit.add_part(part)
-        source = {"source_id": "done", "scan_id": "scan", "uri": "u", "read": 1, "records": 1, "rejects": 0, "skipped": 0}
+        source = {
+            "source_id": "done",
+            "scan_id": "scan",
+            "uri": "u",
+            "read": 1,
+            "records": 1,
+            "rejects": 0,
+            "skipped": 0,
+        }
         commit.insert("sources", [source])
     with store.commit("again") as commit:
         commit.withdraw_unfinished_parts("scan")

@@ -52,7 +52,15 @@ def test_a_cut_part_and_a_missing_part_are_found(filled: Store) -> None:
 
 def test_a_miscount_is_found(filled: Store) -> None:
     with filled.commit("miscount") as commit:
-        source = {"source_id": "x", "scan_id": "scan", "uri": "b.warc", "read": 9, "records": 3, "rejects": 2, "skipped": 1}
+        source = {
+            "source_id": "x",
+            "scan_id": "scan",
+            "uri": "b.warc",
+            "read": 9,
+            "records": 3,
+            "rejects": 2,
+            "skipped": 1,
+        }
         commit.insert("sources", [source])
     problems = " ".join(filled.verify().problems)
     assert "3 records + 2 rejects + 1 skipped is not the 9 read" in problems

@@ -1,6 +1,7 @@
 """Dated: what the time of capture says about who can have written a text.
 
-Before 2019-02-14 (GPT-2's first, partial release) no language model wrote fluently; the default policy decides on captures before
+Before 2019-02-14 (GPT-2's first, partial release) no language model wrote fluently; the default policy decides on
+captures before
 2019-01-01. Later captures only shift the prior share of synthetic text, which ranks and never decides.
 """
 
@@ -11,7 +12,8 @@ from typing import Final
 
 LAST_HUMAN_DAY: Final = dt.date(2018, 12, 31)
 WEIGHT: Final = -9.0
-"""Log likelihood ratio of a trusted capture before 2019: one synthetic text in about eight thousand, for wrong clocks. Assumed."""
+"""Log likelihood ratio of a trusted capture before 2019: one synthetic text in about eight thousand, for wrong
+clocks. Assumed."""
 
 NAME: Final = "captured"
 DETAIL: Final = "captured {day}, before any language model wrote fluently"
@@ -25,7 +27,8 @@ PRIOR_BY_MONTH: Final[tuple[tuple[dt.date, float], ...]] = (
     (dt.date(2024, 7, 1), 0.3),
     (dt.date(2025, 7, 1), 0.4),
 )
-"""Share of newly captured web text that models wrote, from each date on: steps at GPT-2, the GPT-3 API, ChatGPT, then assumed
+"""Share of newly captured web text that models wrote, from each date on: steps at GPT-2, the GPT-3 API, ChatGPT,
+then assumed
 growth. The shares are assumptions; the policies repeat them and may differ."""
 
 

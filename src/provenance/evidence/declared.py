@@ -1,6 +1,7 @@
 """Declared: what the publisher itself says about who wrote the text, in headers, metadata, labels or fields.
 
-Only what speaks of the text itself counts. A record recovered after damage is not believed. A declaration that no model was used
+Only what speaks of the text itself counts. A record recovered after damage is not believed. A declaration that no
+model was used
 weighs a little towards human and never decides; the absence of any says nothing and gives no evidence.
 """
 
@@ -29,19 +30,31 @@ C2PA_WEIGHT: Final = 0.5
 SENTENCE_WEIGHT: Final = 2.5
 CARD_WEIGHT: Final = 3.0
 
-_META_NAMES: Final = ("ai-disclosure", "ai-generated", "ai_generated", "aigc", "digitalsourcetype", "iptc:digitalsourcetype")
+_META_NAMES: Final = (
+    "ai-disclosure",
+    "ai-generated",
+    "ai_generated",
+    "aigc",
+    "digitalsourcetype",
+    "iptc:digitalsourcetype",
+)
 _FIELD_NAMES: Final = re.compile(
-    r"(?:^|[._\[])(?P<key>generator|generator_model|generation_model|generated_by|generating_model|model_generator|llm|llm_name|teacher_model|"
-    r"model|model_name|model_id|is_synthetic|synthetic|ai_generated|is_ai_generated|machine_generated|is_machine_generated|aigc)\]?$",
+    r"(?:^|[.\[/])(?P<key>generator|generator_model|generation_model|generated_by|generating_model|"
+    r"model_generator|llm|llm_name|teacher_model|"
+    r"model|model_name|model_id|is_synthetic|synthetic|ai_generated|is_ai_generated|machine_generated|"
+    r"is_machine_generated|aigc)\]?$",
     re.IGNORECASE,
 )
 _TRUTH_FIELDS: Final = frozenset(
     {"is_synthetic", "synthetic", "ai_generated", "is_ai_generated", "machine_generated", "is_machine_generated"}
 )
 _MODEL: Final = re.compile(
-    r"(?:^|[/\s_:-])(?:chat)?(?:gpt-?[2345o]\S*|gpt-?neo\S*|gpt-?j\S*|chatgpt\S*|o[134](?:-\S+)?$|text-davinci\S*|davinci\S*|claude\S*|gemini\S*|gemma\S*|palm-?2?\S*|bard$|llama\S*|"
-    r"mi[sx]tral\S*|qwen\S*|qwq\S*|deepseek\S*|phi-?[1234]\S*|falcon-?\d\S*|yi-\d+b\S*|command-r\S*|vicuna\S*|alpaca-?\d*\S*|grok\S*|kimi\S*|glm-?\d\S*|chatglm\S*|"
-    r"olmo\S*|nemotron\S*|granite-\d\S*|smollm\S*|bloomz?-\S*|opt-\d\S*|baichuan\S*|internlm\S*|minimax\S*|ernie\S*|hunyuan\S*|zephyr-\S*|wizardlm\S*|jamba\S*)",
+    r"(?:^|[/\s_:-])(?:chat)?(?:gpt-?[2345o]\S*|gpt-?neo\S*|gpt-?j\S*|chatgpt\S*|o[134](?:-\S+)?$|"
+    r"text-davinci\S*|davinci\S*|claude\S*|gemini\S*|gemma\S*|palm-?2?\S*|bard$|llama\S*|"
+    r"mi[sx]tral\S*|qwen\S*|qwq\S*|deepseek\S*|phi-?[1234]\S*|falcon-?\d\S*|yi-\d+b\S*|command-r\S*|vicuna\S*|"
+    r"alpaca-?\d*\S*|grok\S*|kimi\S*|glm-?\d\S*|chatglm\S*|"
+    r"olmo\S*|nemotron\S*|granite-\d\S*|smollm\S*|bloomz?-\S*|opt-\d\S*|baichuan\S*|internlm\S*|minimax\S*|"
+    r"ernie\S*|hunyuan\S*|zephyr-\S*|wizardlm\S*|jamba\S*)",
     re.IGNORECASE,
 )
 _HUMAN: Final = frozenset({"", "none", "null", "human", "humans", "n/a", "na", "unknown", "false", "0", "no", "person"})
@@ -52,9 +65,13 @@ _C2PA_MAGIC: Final = b"C2PATXT\0"
 _C2PA_ARMOUR: Final = "-----BEGIN C2PA MANIFEST-----"
 _AIGC_TEXT: Final = re.compile(r"[\"']?\bAIGC[\"']?\s*[:：=]\s*(\{[^{}]{5,2000}\})")
 _AIGC_YAML: Final = re.compile(r"^AIGC:[ \t]*\n((?:[ \t]+\w+:.*\n?){1,12})", re.MULTILINE)
-_AIGC_ABOUT: Final = re.compile(r"GB ?/?T? ?45438|标识办法|示例|举例|字段|ReservedCode.{0,40}(?:字段|field)|\b(?:example|standard|schema|metadata|field)\b", re.IGNORECASE)
+_AIGC_ABOUT: Final = re.compile(
+    r"GB ?/?T? ?45438|标识办法|示例|举例|字段|ReservedCode.{0,40}(?:字段|field)|\b(?:example|standard|schema|metadata|field)\b",
+    re.IGNORECASE,
+)
 _SENTENCE: Final = re.compile(
-    r"(?:本文|本内容|以上内容|本篇文章|该内容|此内容|内容|文章|文本)(?:部分)?(?:由|系|为|經|经)?(?:AI|人工智[能慧]|大模型|AIGC)[^。！？\n]{0,12}(?:生成|合成|创作|撰写|產生)|"
+    r"(?:本文|本内容|以上内容|本篇文章|该内容|此内容|内容|文章|文本)(?:部分)?(?:由|系|为|經|经)?(?:AI|人工智[能慧]|大模型|AIGC)[^。！？\n]{0,12}(?:生成|合成|创作|"
+    r"撰写|產生)|"
     r"(?:AI|人工智[能慧])(?:辅助)?生成(?:合成)?(?:的)?内容|(?:内容|文本)由人工智能生成"
 )
 _DENIED: Final = re.compile(r"(?:非|不是|并非|未|没有|无)[^。\n]{0,6}$")
@@ -93,7 +110,7 @@ def _wanted(declarations: pa.ListArray) -> Iterator[tuple[int, str, str, str]]:
     if len(flat) == 0:
         return
     where, name, value = flat.field("where"), pc.utf8_lower(flat.field("name")), flat.field("value")
-    spoken = pc.match_substring_regex(value, "(?i)digitalsourcetype|aidisclosure|\"AIGC\"")
+    spoken = pc.match_substring_regex(value, '(?i)digitalsourcetype|aidisclosure|"AIGC"')
 
     def at(place: str) -> pa.BooleanArray:
         return pc.equal(where, place)
@@ -167,7 +184,11 @@ def _labelled(value: str, place: str) -> list[Evidence]:
     label = aigc_label(value)
     if label is None:
         return []
-    return [_declared("aigc-label", f"Label {label[0]} in {place}; producer {label[1] or 'not named'}", AIGC_READINGS[label[0]])]
+    return [
+        _declared(
+            "aigc-label", f"Label {label[0]} in {place}; producer {label[1] or 'not named'}", AIGC_READINGS[label[0]]
+        )
+    ]
 
 
 def _read_field(name: str, value: str) -> list[Evidence]:
@@ -180,17 +201,32 @@ def _read_field(name: str, value: str) -> list[Evidence]:
     if key in _TRUTH_FIELDS:
         if said.lower() in _TRUE:
             return [_declared("field-synthetic", f"{name}={said}", WRITTEN)]
-        return [_declared("field-synthetic", f"{name}={said}", NO_MODEL)] if said.lower() in ("false", "0", "no") else []
+        return (
+            [_declared("field-synthetic", f"{name}={said}", NO_MODEL)] if said.lower() in ("false", "0", "no") else []
+        )
     if said.lower() in _HUMAN or len(said) > 120 or _MODEL.search(said) is None:
         return []
-    return [Evidence("declared", "field-model", f"model={excerpt(said)}; field={excerpt(name)}", WRITTEN.weight, False, True)]
+    return [
+        Evidence(
+            "declared", "field-model", f"model={excerpt(said)}; field={excerpt(name)}", WRITTEN.weight, False, True
+        )
+    ]
 
 
 def _read_card(name: str, value: str) -> list[Evidence]:
     words = {word.lower() for word in re.findall(r"[\w-]+", value[:4096])}
     if name == "language_creators" and "machine-generated" in words:
         alone = words == {"machine-generated"}
-        return [Evidence("declared", "dataset-card", f"language_creators: {excerpt(value)}", 6.0 if alone else CARD_WEIGHT, False, alone)]
+        return [
+            Evidence(
+                "declared",
+                "dataset-card",
+                f"language_creators: {excerpt(value)}",
+                6.0 if alone else CARD_WEIGHT,
+                False,
+                alone,
+            )
+        ]
     if name == "tags" and "synthetic" in words:
         return [Evidence("declared", "dataset-card", "tag synthetic", CARD_WEIGHT, False, False)]
     if name == "annotations_creators" and "machine-generated" in words:

@@ -51,16 +51,21 @@ SOURCE_TYPES: Final = {
     "digitalcreation": NO_MODEL,
     "humancreation": NO_MODEL,
 }
-"""IPTC terms, lower-case. ``algorithmicMedia`` and ``dataDrivenMedia`` are templates, which are not synthetic here: no reading."""
+"""IPTC terms, lower-case. ``algorithmicMedia`` and ``dataDrivenMedia`` are templates, which are not synthetic
+here: no reading."""
 
-_MEMBER: Final = re.compile(r'[\s,;]*([a-z*][a-z0-9_.*-]*)[ \t]*(?:=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,;"]*))?', re.IGNORECASE)
+_MEMBER: Final = re.compile(
+    r'[\s,;]*([a-z*][a-z0-9_.*-]*)[ \t]*(?:=[ \t]*("(?:[^"\\]|\\.)*"|[^\s,;"]*))?', re.IGNORECASE
+)
 _ARTICLE: Final = re.compile(
-    r"(?:\w*(?:Article|Posting|Page)|CreativeWork|Report|Review|HowTo|Recipe|Book|Chapter|ShortStory|Poem|Answer|Comment|WebContent)\Z"
+    r"(?:\w*(?:Article|Posting|Page)|CreativeWork|Report|Review|HowTo|Recipe|Book|Chapter|ShortStory|Poem|Answer|"
+    r"Comment|WebContent)\Z"
 )
 
 
 def dictionary(value: str) -> dict[str, str]:
-    """Parse a Dictionary of RFC 9651, leniently: parameters count as members, since the draft's own example writes them so."""
+    """Parse a Dictionary of RFC 9651, leniently: parameters count as members, since the draft's own example writes
+    them so."""
     members: dict[str, str] = {}
     at = 0
     value = value[:MAX_HEADER]
@@ -69,7 +74,11 @@ def dictionary(value: str) -> dict[str, str]:
         if match is None or match.end() == at:
             break
         raw = match.group(2)
-        members[match.group(1).lower()] = raw.strip('"').replace('\\"', '"') if raw is not None else "?1"
+        if raw is None:
+            raw = "?1"
+        elif raw.startswith('"'):
+            raw = raw.removeprefix('"').removesuffix('"').replace('\\"', '"').replace("\\\\", "\\")
+        members[match.group(1).lower()] = raw
         at = match.end()
     return members
 
@@ -106,9 +115,14 @@ def article_nodes(value: str) -> Iterator[dict[str, Any]]:
         elif isinstance(node, dict):
             kinds = node.get("@type", "")
             names = kinds if isinstance(kinds, list) else [kinds]
-            if any(isinstance(name, str) and _ARTICLE.fullmatch(name.rsplit("/", 1)[-1].rsplit(":", 1)[-1]) for name in names):
+            if any(
+                isinstance(name, str) and _ARTICLE.fullmatch(name.rsplit("/", 1)[-1].rsplit(":", 1)[-1])
+                for name in names
+            ):
                 yield node
-            pending.extend((node[key], depth + 1) for key in ("@graph", "mainEntity", "mainEntityOfPage") if key in node)
+            pending.extend(
+                (node[key], depth + 1) for key in ("@graph", "mainEntity", "mainEntityOfPage") if key in node
+            )
 
 
 def article_declarations(value: str) -> Iterator[tuple[str, str, Reading, str]]:
@@ -139,7 +153,14 @@ def _terms(said: Any) -> list[str]:
     return found
 
 
-_AIGC_KEYS: Final = ("ContentProducer", "ProduceID", "ContentPropagator", "PropagateID", "ReservedCode1", "ReservedCode2")
+_AIGC_KEYS: Final = (
+    "ContentProducer",
+    "ProduceID",
+    "ContentPropagator",
+    "PropagateID",
+    "ReservedCode1",
+    "ReservedCode2",
+)
 
 
 def aigc_label(value: str) -> tuple[str, str] | None:

@@ -23,28 +23,34 @@ MAX_CHARS: Final = 1 << 20
 
 _TRUSTED: Final = ("container", "column")
 
-_CODE: Final = re.compile(
-    r"```(?s:.*?)(?:```|\Z)|~~~(?s:.*?)(?:~~~|\Z)|(?<!`)`[^`\n]{1,400}`(?!`)|^>.*$", re.MULTILINE
-)
+_CODE: Final = re.compile(r"```(?s:.*?)(?:```|\Z)|~~~(?s:.*?)(?:~~~|\Z)|(?<!`)`[^`\n]{1,400}`(?!`)|^>.*$", re.MULTILINE)
 _CODE_TAG: Final = re.compile(r"<(/?)(code|pre|samp|kbd|nowiki)\b[^<>]{0,200}>", re.IGNORECASE)
 _QUOTED: Final = re.compile(
     r"“[^”\n]{0,600}”|„[^“”\n]{0,600}[“”]|«[^»\n]{0,600}»|「[^」\n]{0,400}」|『[^』\n]{0,400}』|《[^》\n]{0,200}》|"
     r"(?<![\w.])\"[^\"\n]{1,600}\"(?!\w)|(?<!\w)'[^'\n]{1,300}'(?!\w)|(?<!\w)‘[^\n]{1,300}?’(?!\w)"
 )
 _TOPIC: Final = re.compile(
-    r"\b(chat ?gpt|gpt-?[345]\w*|openai|open ai|gemini|copilot|deepseek|perplexity|claude|grok|chatbots?|llms?|large language models?|language models?|"
-    r"prompts?|prompting|prompted|prompt engineering|jailbreak\w*|ai-generated|ai generated|ai writing|ai text|ai detect\w*|hallucinat\w*|markers?|markup|artifacts?|artefacts?|"
-    r"tokens?|regex(?:es)?|regular expressions?|bugs?|parser|detector|boilerplate|tell-?tale|phrase|phrases|placeholder|"
+    r"\b(chat ?gpt|gpt-?[345]\w*|openai|open ai|gemini|copilot|deepseek|perplexity|claude|grok|chatbots?|llms?|"
+    r"large language models?|language models?|"
+    r"prompts?|prompting|prompted|prompt engineering|jailbreak\w*|ai-generated|ai generated|ai writing|ai text|"
+    r"ai detect\w*|hallucinat\w*|markers?|markup|artifacts?|artefacts?|"
+    r"tokens?|regex(?:es)?|regular expressions?|bugs?|parser|detector|boilerplate|tell-?tale|phrase|phrases|"
+    r"placeholder|"
     r"copy-?past\w*|paste|pasted|fine-?tun\w*|refus\w+|guardrails?|disclaimer|utm_source|tracking parameters?|"
-    r"sprachmodell\w*|künstliche intelligenz|ki-generiert\w*|modelos? de lenguaje|generad[oa]s? por ia|modèles? de langage|"
-    r"généré par (?:l['’])?ia|inteligencia artificial|intelligence artificielle|нейросет\w+|языков\w+ модел\w+|промпт\w*)\b"
+    r"sprachmodell\w*|künstliche intelligenz|ki-generiert\w*|modelos? de lenguaje|generad[oa]s? por ia|modèles? "
+    r"de langage|"
+    r"généré par (?:l['’])?ia|inteligencia artificial|intelligence artificielle|нейросет\w+|языков\w+ модел\w+|"
+    r"промпт\w*)\b"
     r"|提示词|大模型|语言模型|人工智能|生成式|聊天机器人|プロンプト|生成AI|言語モデル|チャットボット|언어 모델|프롬프트",
     re.IGNORECASE,
 )
 _REPORTED: Final = re.compile(
-    r"(?:\b(?:said|says|say|saying|replied|replies|reply|respond(?:ed|s|ing)?|response|answer(?:ed|s)?|wrote|writes|output|outputs|generated|"
-    r"told|tells|begins?|began|starts? with|starting with|phrase|like|such as|reads?|read|message|stated?|states|states that|dice|dijo|responde|respondió|"
-    r"antwortet\w*|sagt\w*|schreibt|répond\w*|dit|disse|responde[ur]?|ответил\w*|отвечает|сказал\w*|пишет)\b|回答|回复|表示|写道|说|答え|と言)[^.!?。！？\n]{0,60}$",
+    r"(?:\b(?:said|says|say|saying|replied|replies|reply|respond(?:ed|s|ing)?|response|answer(?:ed|s)?|wrote|"
+    r"writes|output|outputs|generated|"
+    r"told|tells|begins?|began|starts? with|starting with|phrase|like|such as|reads?|read|message|stated?|states|"
+    r"states that|dice|dijo|responde|respondió|"
+    r"antwortet\w*|sagt\w*|schreibt|répond\w*|dit|disse|responde[ur]?|ответил\w*|отвечает|сказал\w*|пишет)\b|回答|"
+    r"回复|表示|写道|说|答え|と言)[^.!?。！？\n]{0,60}$",
     re.IGNORECASE,
 )
 _SENTENCE_START: Final = re.compile(r"(?:\A|[.!?…。！？:：;；)\]]|\n|^[-*•#>]+)[\s*_#\"'-]*$", re.MULTILINE)
@@ -156,12 +162,16 @@ def _inside(spans: list[tuple[int, int]], position: int) -> bool:
 def _own_voice(text: str, start: int) -> bool:
     before = text[max(0, start - 100) : start]
     sentence = re.split(r"(?<=[.!?。！？])\s|\n", before)[-1]
-    if _REPORTED.search(sentence) or _REPORTED.search(before.rstrip(" :：\"“«「\n")) and re.search(r"[:：]\s*[\"“«「]?\s*$", before):
+    if _REPORTED.search(sentence) or (
+        _REPORTED.search(before.rstrip(' :："“«「\n')) and re.search(r"[:：]\s*[\"“«「]?\s*$", before)
+    ):
         return False
     return len(sentence.strip()) <= 60
 
 
-def _about(text: str, seen: list[tuple[Marker, list[tuple[int, int]]]], kept: list[tuple[Marker, list[tuple[int, int]]]]) -> bool:
+def _about(
+    text: str, seen: list[tuple[Marker, list[tuple[int, int]]]], kept: list[tuple[Marker, list[tuple[int, int]]]]
+) -> bool:
     families = {marker.family for marker, _ in seen if marker.family != "any"}
     if len(families) >= 2:
         return True
@@ -187,7 +197,9 @@ def _about(text: str, seen: list[tuple[Marker, list[tuple[int, int]]]], kept: li
 
 def _in_own_sentence(text: str, own: list[tuple[int, int]], position: int) -> bool:
     at = bisect.bisect_right(own, (position, 1 << 62)) - 1
-    return at >= 0 and 0 <= position - own[at][1] <= 200 and not re.search(r"[.!?。！？\n]", text[own[at][1] : position])
+    return (
+        at >= 0 and 0 <= position - own[at][1] <= 200 and not re.search(r"[.!?。！？\n]", text[own[at][1] : position])
+    )
 
 
 def _detail(text: str, spans: list[tuple[int, int]]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 WEIGHT: Final = 9.0
-"""Log likelihood ratio of a record wholly covered by a synthetic reference; assumed: one false match in about eight thousand."""
+"""Log likelihood ratio of a record wholly covered by a synthetic reference; assumed: one false match in about
+eight thousand."""
 
 NAME_COPY: Final = "copy"
 NAME_PASSAGE: Final = "passage"

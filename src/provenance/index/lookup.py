@@ -21,6 +21,8 @@ variants is still recognised as one of them."""
 CANDIDATES: Final = 64
 """Candidates of a record, plus one for each ``WORDS_PER_CANDIDATE`` of its words; those with the rarest keys first."""
 WORDS_PER_CANDIDATE: Final = 64
+MOST_CANDIDATES: Final = 1024
+"""Candidates of the longest record: each costs a pass over it."""
 _BAND_WEIGHT: Final = 4
 
 
@@ -186,7 +188,8 @@ def choose(
     near = np.logical_or.reduceat(near[order], first)
     rows, keys, shelves, texts = rows[first], keys[first], shelves[order][first], texts[order][first]
     best = np.lexsort((keys, -score, rows))
-    best = best[_rank(rows[best]) < CANDIDATES + words[rows[best]] // WORDS_PER_CANDIDATE]
+    limits = np.minimum(CANDIDATES + words // WORDS_PER_CANDIDATE, MOST_CANDIDATES)
+    best = best[_rank(rows[best]) < limits[rows[best]]]
     return Candidates(rows[best], shelves[best], texts[best], near[best])
 
 

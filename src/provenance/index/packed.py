@@ -24,8 +24,8 @@ def estimate(shelves: Sequence[lookup.Shelf], stored: StoredFingerprints, least:
     """Estimate spans from passages that lie on one diagonal.
 
     Two shared passages whose distance is the same in record and reference, 64 tokens at most, bound a span; everything
-    from the first's first token to the last's last token counts as matched. The estimate is too low by up to a window at
-    either end and around insertions, and too high by the words that were replaced between passages.
+    from the first's first token to the last's last token counts as matched. The estimate is too low by up to a window
+    at either end and around insertions, and too high by the words that were replaced between passages.
 
     Args:
         shelves: The segments.

@@ -91,7 +91,7 @@ def _figures(store: Store, node: str, policy: Policy) -> dict[str, float]:
     with store.read() as connection:
         connection.execute(f"create temp table gate_policy (settings {settings_type_sql()})")
         connection.execute(
-            f"insert into gate_policy select $1::json::{settings_type_sql()}",  # noqa: S608
+            f"insert into gate_policy select $1::json::{settings_type_sql()}",
             [json.dumps(dict(policy.settings), default=str)],
         )
         found = connection.execute(query, [node])

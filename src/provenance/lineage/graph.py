@@ -174,13 +174,17 @@ def seal_dataset(
         LineageError: If it exists with other members, or would come from itself.
     """
     node = name if name.startswith("dataset:") else dataset_id(_named(name, "dataset"), version)
-    members = sorted(set(record_ids if not isinstance(record_ids, pa.Array | pa.ChunkedArray) else record_ids.to_pylist()))
+    members = sorted(
+        set(record_ids if not isinstance(record_ids, pa.Array | pa.ChunkedArray) else record_ids.to_pylist())
+    )
     digest = xxhash.xxh3_128_hexdigest("\n".join(members).encode())
     with store.session():
         part = None
         if members:
-            table = pa.table({"dataset_id": pa.repeat(pa.scalar(node), len(members)), "record_id": pa.array(members, pa.string())})
-            part = write_part(store.root, "dataset_records", xxhash.xxh3_128_hexdigest(node), "members", table)
+            table = pa.table(
+                {"dataset_id": pa.repeat(pa.scalar(node), len(members)), "record_id": pa.array(members, pa.string())}
+            )
+            part = write_part(store.root, "dataset_records", xxhash.xxh3_128_hexdigest(node.encode()), "members", table)
         with store.commit(f"add {node}") as commit:
             known = commit.execute("select digest from datasets where dataset_id = ?", [node]).fetchall()
             if known and known != [(digest,)]:
@@ -203,7 +207,15 @@ def seal_dataset(
             row = {"dataset_id": node, "name": node.removeprefix("dataset:"), "version": version, "digest": digest}
             commit.insert(
                 "datasets",
-                [{**row, "records": len(members), "words": words, "sealed_at": commit.recorded_at, "location": location}],
+                [
+                    {
+                        **row,
+                        "records": len(members),
+                        "words": words,
+                        "sealed_at": commit.recorded_at,
+                        "location": location,
+                    }
+                ],
             )
     return node
 
@@ -232,7 +244,9 @@ def add_run(
     if not datasets:
         raise LineageError("A training run needs at least one dataset")
     model = model_id(_named(trains, "model"))
-    default = f"{model.removeprefix('model:')} on {', '.join(sorted(item.removeprefix('dataset:') for item in datasets))}"
+    default = (
+        f"{model.removeprefix('model:')} on {', '.join(sorted(item.removeprefix('dataset:') for item in datasets))}"
+    )
     node = run_id(_named(name or default, "run"))
     with store.commit(f"add {node}") as commit:
         if not commit.execute("select 1 from models where 'model:' || model = ?", [model]).fetchall():
@@ -291,7 +305,8 @@ def resolve(store: Store, name: str, kinds: Sequence[str] = ()) -> str:
     what = " or ".join(kinds) or "node"
     if not found:
         raise LineageError(
-            f"There is no {what.replace('_', ' ')} {name!r}", next_step="`provenance sql \"from lineage_nodes\"` lists them"
+            f"There is no {what.replace('_', ' ')} {name!r}",
+            next_step='`provenance sql "from lineage_nodes"` lists them',
         )
     listed = ", ".join(f"{row[0]} ({row[1]})" for row in found[:5])
     raise LineageError(f"{name!r} can mean several things: {listed}", next_step="Give the id")
@@ -331,7 +346,9 @@ def _record_neighbours(store: Store, name: str) -> tuple[list[tuple[str, int, st
         "and (admissible or label = 'human') order by 1",
         [name],
     ).fetchall()
-    down = store.sql("select dataset_id, 1, 'hadMember' from dataset_records where record_id = $1 order by 1", [name]).fetchall()
+    down = store.sql(
+        "select dataset_id, 1, 'hadMember' from dataset_records where record_id = $1 order by 1", [name]
+    ).fetchall()
     return up, down
 
 
@@ -374,7 +391,9 @@ def _refuse_cycle(commit: Commit, subject: str, target: str, relations: Sequence
     for node in waiting:
         if node == subject:
             cycle = " -> ".join([subject, *path[node]])
-            raise LineageError(f"This would make a cycle: {cycle}", next_step="Versions are ordered in time; check the names")
+            raise LineageError(
+                f"This would make a cycle: {cycle}", next_step="Versions are ordered in time; check the names"
+            )
         for parent in parents.get(node, ()):
             if parent not in path:
                 path[parent] = [*path[node], parent]

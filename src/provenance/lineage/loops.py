@@ -65,7 +65,8 @@ def loops_for(store: Store, dataset: str, model: str, successor_of: str | None =
     if not found and successor_of is not None:
         kin = resolve(store, successor_of, ("model",))
         found = [
-            (target, row[1], [target, *row[2][1:], target], row[3], *row[4:]) for row in store.sql(query, [node, kin]).fetchall()
+            (target, row[1], [target, *row[2][1:], target], row[3], *row[4:])
+            for row in store.sql(query, [node, kin]).fetchall()
         ]
     return [_loop(row) for row in found]
 

@@ -104,7 +104,7 @@ def reasons(store: Store, scan_id: str) -> dict[tuple[str, str], int]:
 
 def live_segments(store: Store) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the index segments that count now, and the sets in them that are withdrawn."""
-    segments = rows(store, "select segment_id from segments where withdrawn_at is null order by segment_id")
+    segments = rows(store, "select distinct segment_id from segments where withdrawn_at is null order by segment_id")
     withdrawn = rows(
         store,
         "select set_id from reference_sets group by set_id having count(*) filter (where withdrawn_at is null) = 0 "

@@ -96,7 +96,7 @@ def register(
         found = rematch_segments(
             opened,
             catalogue.scan_ids(opened),
-            sorted({segment.segment_id for segment in segments.values()}),
+            sorted({segment.id for segment in segments.values()}),
             verify=True,
             progress=progress,
         )
@@ -203,8 +203,8 @@ def _record(
         "segments",
         [
             {
-                "segment_id": segment.segment_id,
-                "path": f"index/segments/{segment.segment_id}",
+                "segment_id": segment.id,
+                "path": f"index/segments/{segment.id}",
                 "set_id": batch.set_id,
                 "reference_count": len(batch.reference_ids),
             }

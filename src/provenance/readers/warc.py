@@ -24,7 +24,7 @@ SHARED_MEMBER: Final = 1 << 62
 """Added to the uncompressed offset of a record that shares its member with an earlier one although the file
 is compressed record by record, so that its position can't be taken for a member's."""
 
-_START: Final = re.compile(rb"(?:\A|(?<=[\r\n]))WARC/[0-9]\.[0-9]{1,3}[ \t]*\r?\n[A-Za-z][A-Za-z0-9_-]*[ \t]*:")
+_START: Final = re.compile(rb"(?:\A|(?<=[\r\n]))WARC/[0-9]\.[0-9]{1,3}[ \t]*\r?\n[^\r\n:]{1,80}:")
 _VERSION: Final = re.compile(rb"WARC/[0-9]")
 _HEADER_END: Final = re.compile(rb"\r?\n\r?\n")
 _LENGTH: Final = re.compile(rb"^[0-9]{1,18}$")
@@ -104,7 +104,7 @@ class _Framer:
             return None
         fault = window.faults.popleft()
         self.recovered = True
-        return Frame(fault.compressed, {}, b"", "damaged-member", fault.message, True)
+        return Frame(fault.compressed, {}, b"", _reason(fault), fault.message, True)
 
     def _member_before(self, behind: int, at: int) -> Member | None:
         """The member that begins where this record does, blank lines aside."""
@@ -158,8 +158,7 @@ class _Step:
 
     def run(self) -> Iterator[Frame]:
         window, at = self.window, self.at
-        window.fill(at + 16)
-        if not _VERSION.match(window.get(at, at + 16)):
+        if not self._begins(at):
             yield self._faulty("not-a-record", "no WARC version line where a record should begin")
             self._resynchronise(at)
             return
@@ -178,8 +177,7 @@ class _Step:
     def _broken_header(self) -> Iterator[Frame]:
         fault = self._fault_before(self.window.end + 1)
         if fault is not None:
-            yield self._faulty("damaged-member", fault.message)
-            self._leave(fault)
+            yield self._damaged(fault)
             return
         cut = self.window.ended
         yield self._faulty(
@@ -213,10 +211,9 @@ class _Step:
             return
         whole = window.fill(stop)
         inner = self._member_within(body, stop)
-        fault = self._fault_before(stop + 1 if self.framer.recordwise is False else stop)
+        fault = self._fault_before(stop)
         if fault is not None and (inner is None or fault.offset <= inner.offset):
-            yield self._faulty("damaged-member", fault.message)
-            self._leave(fault)
+            yield self._damaged(fault)
             return
         if inner is not None:
             yield self._faulty("content-length", f"Content-Length {length} reaches into the next member")
@@ -228,9 +225,8 @@ class _Step:
             return
         after = window.skip_blank(stop)
         fault = self._fault_before(after + 1)
-        if fault is not None and (after > stop or fault.offset == stop) and self._own_member(fault):
-            yield self._faulty("damaged-member", fault.message)
-            self._leave(fault)
+        if fault is not None and self._own_member(fault):
+            yield self._damaged(fault)
             return
         if not self._plausible_end(stop, after):
             yield self._faulty("content-length", f"no record begins where Content-Length {length} says this one ends")
@@ -249,7 +245,7 @@ class _Step:
             return True
         if any(stop <= member.offset <= after for member in window.members):
             return True
-        return bool(_VERSION.match(window.get(after, after + 16))) if window.fill(after + 6) or True else False
+        return self._begins(after)
 
     def _long_block(self, body: int, length: int) -> Iterator[Frame]:
         """A block above the cap: stream over it; keep its beginning, which tells its kind."""
@@ -292,9 +288,13 @@ class _Step:
         if self.member is None or self.framer.recordwise is False:
             return None
         for member in self.window.members:
-            if body < member.offset < stop and self.window.startswith(b"WARC/", member.offset):
+            if body < member.offset < stop and self._begins(member.offset):
                 return member
         return None
+
+    def _begins(self, at: int) -> bool:
+        self.window.fill(at + 16)
+        return _VERSION.match(self.window.get(at, at + 16)) is not None
 
     def _fault_before(self, stop: int) -> Fault | None:
         for fault in self.window.faults:
@@ -302,12 +302,13 @@ class _Step:
                 return fault
         return None
 
-    def _leave(self, fault: Fault) -> None:
-        """Go on behind a place of damage. A forged record in what stands before it is not looked for."""
+    def _damaged(self, fault: Fault) -> Frame:
+        """The record that a place of damage cuts; reading goes on behind that place."""
         while self.window.faults and self.window.faults[0].offset <= fault.offset:
             self.window.faults.popleft()
         self.next = fault.offset
         self.framer.recovered = True
+        return self._faulty(_reason(fault), fault.message)
 
     def _faulty(self, reason: str, detail: str) -> Frame:
         return Frame(self.position, self.headers, b"", reason, detail, self.recovered)
@@ -320,13 +321,9 @@ class _Step:
             alive = window.fill(max(at, window.base) + _STEP)
             fault = next((f for f in window.faults if f.offset >= at), None)
             limit = fault.offset if fault is not None else window.end
-            found = _START.search(window.buffer, max(at - 1, window.base) - window.base)
-            start = window.base + found.start() if found else None
-            if start is not None and start < at:
-                found = _START.search(window.buffer, at - window.base)
-                start = window.base + found.start() if found else None
-            member = next((m for m in window.members if m.offset >= at and window.startswith(b"WARC/", m.offset)), None)
-            starts = [offset for offset in (start, member.offset if member else None) if offset is not None]
+            found = _START.search(window.buffer, at - window.base)
+            starts = [member.offset for member in window.members if member.offset >= at and self._begins(member.offset)]
+            starts += [window.base + found.start()] if found is not None else []
             if starts and min(starts) <= limit:
                 self.next = min(starts)
                 return
@@ -337,6 +334,10 @@ class _Step:
                 return
             at = max(at, window.end - 128)
             window.drop(at - 1)
+
+
+def _reason(fault: Fault) -> str:
+    return "truncated" if "ends" in fault.message else "damaged-member"
 
 
 def parse_headers(block: bytes) -> dict[str, str]:

@@ -80,22 +80,13 @@ class Window:
         """Bytes ``[start, stop)``, as far as they are in the window."""
         return bytes(self.buffer[start - self.base : stop - self.base])
 
-    def startswith(self, prefix: bytes, at: int) -> bool:
-        """Whether the stream has ``prefix`` at offset ``at``; fills as needed."""
-        self.fill(at + len(prefix))
-        return self.buffer.startswith(prefix, at - self.base)
-
     def skip_blank(self, at: int) -> int:
         """Offset of the first byte from ``at`` on that is neither CR nor LF (or of the end of the stream)."""
-        while True:
-            if at >= self.end and not self.fill(at + 1):
+        while at < self.end or self.fill(at + 1):
+            if self.buffer[at - self.base] not in b"\r\n":
                 return at
-            while at < self.end:
-                if self.buffer[at - self.base] not in b"\r\n":
-                    return at
-                at += 1
-                if at - self.base > _COMPACT:
-                    self.drop(at)
+            at += 1
+        return at
 
     def drop(self, before: int) -> None:
         """Forget bytes before an offset; bytes are moved only once enough of them have gathered."""

@@ -139,7 +139,9 @@ def define_part_view(connection: duckdb.DuckDBPyConnection, kind: str, root: Pat
             f"from read_parquet([{base} || '/' || path for path in [{paths}]])"
         )
     else:
-        typed = ", ".join(f'cast(null as {kind_type}) as "{name}"' for name, kind_type in column_types(connection, kind))
+        typed = ", ".join(
+            f'cast(null as {kind_type}) as "{name}"' for name, kind_type in column_types(connection, kind)
+        )
         source = f"select {typed}, cast(null as varchar) as part where false"
     connection.execute(f"create or replace view stored_{kind} as {source}")
     connection.execute(f"create or replace view {kind} as select {columns} from stored_{kind}")  # noqa: S608
@@ -169,7 +171,7 @@ def define_views(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"create or replace view records as {records}")
     connection.execute(
         f"create or replace macro records_as_of(moment) as table with {sql_text('store/as_of.sql')}, "
-        f"current_policies as ({policies}), findings as ({findings}), match_summary as ({summary}) select * from ({records})"  # noqa: S608
+        f"current_policies as ({policies}), findings as ({findings}), match_summary as ({summary}) select * from ({records})"
     )
     connection.execute(sql_text("lineage/graph.sql"))
     connection.execute(sql_text("lineage/loops.sql"))

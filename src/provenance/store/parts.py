@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,12 +27,11 @@ KINDS: Final[dict[str, pa.Schema]] = {
 
 # Low-cardinality columns; everything else (ids, URLs, packed bytes) only wastes time on a dictionary.
 _DICTIONARY: Final = frozenset(
-    "scan_id source_id host date_origin language text_kind calibration_bin attributed_family "
-    "set_id tier reason dataset_id".split()
+    ["scan_id", "source_id", "host", "date_origin", "language", "text_kind", "calibration_bin", "attributed_family", "set_id", "tier", "reason", "dataset_id"]
 )
 _ROW_GROUP: Final = 122_880
 
-Rows = pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch | pa.Table]
+Rows: TypeAlias = "pa.Table | pa.RecordBatch | Iterable[pa.RecordBatch | pa.Table]"
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,9 @@ class Commit:
         for row in rows:
             unknown = sorted(set(row) - set(types))
             if unknown:
-                raise StoreError(f"The table {table!r} has no column {unknown[0]!r}", next_step=f"It has {', '.join(types)}")
+                raise StoreError(
+                    f"The table {table!r} has no column {unknown[0]!r}", next_step=f"It has {', '.join(types)}"
+                )
         if not rows:
             return
         columns = [column for column in types if column == "recorded_at" or any(column in row for row in rows)]
@@ -128,10 +130,16 @@ class Commit:
         """Record edges (subject, relation, object[, detail]), each once."""
         for subject, relation, target, *detail in edges:
             known = self.execute(
-                "select 1 from edges where subject = ? and relation = ? and object = ? limit 1", [subject, relation, target]
+                "select 1 from edges where subject = ? and relation = ? and object = ? limit 1",
+                [subject, relation, target],
             ).fetchall()
             if not known:
-                row = {"subject": subject, "relation": relation, "object": target, "detail": detail[0] if detail else None}
+                row = {
+                    "subject": subject,
+                    "relation": relation,
+                    "object": target,
+                    "detail": detail[0] if detail else None,
+                }
                 self.insert("edges", [row])
 
     def execute(self, sql: str, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyConnection:
@@ -171,11 +179,15 @@ class Store:
             if (root / layout.CURRENT).exists():
                 return cls(root)
             if root.exists() and not root.is_dir():
-                raise StoreError("A file stands where the store should be", place=str(root), next_step="Name another folder")
+                raise StoreError(
+                    "A file stands where the store should be", place=str(root), next_step="Name another folder"
+                )
             if root.is_dir() and any(entry.name != layout.WRITERS_LOCK for entry in root.iterdir()):
                 if not (root / layout.WRITERS_LOCK).exists():
                     raise StoreError(
-                        "This folder is not empty and not a store", place=str(root), next_step="Name a new or empty folder"
+                        "This folder is not empty and not a store",
+                        place=str(root),
+                        next_step="Name a new or empty folder",
                     )
             root.mkdir(parents=True, exist_ok=True)
             with locks.writers_lock(root, LOCK_TIMEOUT):
@@ -245,7 +257,9 @@ class Store:
                 raise _refused(error, self.root) from error
             return connection
         raise StoreError(
-            "The catalogue that CURRENT names is missing", place=str(self.root), next_step="Run `provenance verify --repair`"
+            "The catalogue that CURRENT names is missing",
+            place=str(self.root),
+            next_step="Run `provenance verify --repair`",
         )
 
     @contextlib.contextmanager

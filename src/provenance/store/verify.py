@@ -107,7 +107,9 @@ def _part_problem(path: Path, rows: int, size: int, checksum: str) -> str | None
 
 
 def _check_segments(root: Path, connection: duckdb.DuckDBPyConnection, report: VerifyReport) -> None:
-    live = connection.execute("select segment_id, path from segments where withdrawn_at is null order by path").fetchall()
+    live = connection.execute(
+        "select segment_id, path from segments where withdrawn_at is null order by path"
+    ).fetchall()
     for segment_id, name in live:
         report.segments += 1
         path = root / name
@@ -147,7 +149,9 @@ def recover(root: Path) -> None:
             continue
         layout.write_pointer(root, path.name)
         return
-    raise StoreError("None of the store's catalogues can be read", place=str(root), next_step="Restore it from a backup")
+    raise StoreError(
+        "None of the store's catalogues can be read", place=str(root), next_step="Restore it from a backup"
+    )
 
 
 def _orphans(root: Path) -> Iterator[Path]:

@@ -18,9 +18,11 @@ from numba.np.arrayobj import make_array
 U64 = np.uint64
 HIGH_BITS = U64(0x8080808080808080)
 LOW_BITS = U64(0x7F7F7F7F7F7F7F7F)
-BLOCK = 64
-HALF_BLOCK = 16
 LETTERS = 0x590
+ROOM = 128
+"""Bytes kept free behind the output: more than any one character folds to."""
+FOREIGN_SCRIPT = 0xC0
+"""Property bits that are set for Cyrillic, Greek and Armenian letters only."""
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -33,6 +35,19 @@ def _load(_context: Any, array: Any, index: Any) -> Any:
         return builder.load(address, align=1)
 
     return types.uint64(array, types.int64), build
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _save(_context: Any, array: Any, index: Any, value: Any) -> Any:
+    """Write eight bytes to any address, little-endian."""
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = make_array(signature.args[0])(context, builder, args[0]).data
+        address = pointer_add(builder, data, args[1], return_type=ir.IntType(64).as_pointer())
+        builder.store(args[2], address, align=1)
+        return context.get_dummy_value()
+
+    return types.none(array, types.int64, types.uint64), build
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -90,23 +105,20 @@ def _place(tables, code):
     return np.int64(tables.index[code >> 7]) << 7 | code & 127
 
 
-@njit(cache=True, nogil=True)
-def _ascii_block(data, at, out, to, after_space, size):
-    """Lower-case ``size`` bytes with single spaces; whether that was all there was to do."""
-    bad = np.uint8(0)
-    before = np.uint8(32) if after_space else np.uint8(0)
-    byte = data[at]
-    byte = np.uint8(32) if np.uint8(byte - 9) < 5 else byte
-    bad |= np.uint8(byte == 32) & np.uint8(before == 32) | np.uint8(byte > 127)
-    out[to] = byte | np.uint8(32) if np.uint8(byte - 65) < 26 else byte
-    for i in range(1, size):
-        byte = data[at + i]
-        byte = np.uint8(32) if np.uint8(byte - 9) < 5 else byte
-        before = data[at + i - 1]
-        before = np.uint8(32) if np.uint8(before - 9) < 5 else before
-        bad |= np.uint8(byte == 32) & np.uint8(before == 32) | np.uint8(byte > 127)
-        out[to + i] = byte | np.uint8(32) if np.uint8(byte - 65) < 26 else byte
-    return bad == 0
+@njit(cache=True, nogil=True, inline="always")
+def _fold_eight(chunk, after_space):
+    """Lower-case eight ASCII bytes, white space as spaces, and how many at the front are all there is to do.
+
+    Stops before white space that follows white space, and before what is not ASCII.
+    """
+    low = chunk & LOW_BITS
+    blank = (low + U64(0x7777777777777777)) & ~(low + U64(0x7272727272727272)) & HIGH_BITS
+    upper = (low + U64(0x3F3F3F3F3F3F3F3F)) & ~(low + U64(0x2525252525252525)) & HIGH_BITS
+    filled = (blank >> U64(7)) * U64(0xFF)
+    folded = (low & ~filled) | (U64(0x2020202020202020) & filled) | upper >> U64(2)
+    spaces = ~((folded ^ U64(0x2020202020202020)) + LOW_BITS) & HIGH_BITS
+    stops = (spaces & (spaces << U64(8) | (U64(0x80) if after_space else U64(0)))) | (chunk & HIGH_BITS)
+    return folded, np.int64(_trailing_zeros(stops) >> U64(3))
 
 
 @njit(cache=True, nogil=True)
@@ -190,10 +202,7 @@ def _gather(tables, data, at, end, segment):
     while at < end:
         code, width = _decode(data, at)
         place = _place(tables, code)
-        if count and not tables.properties[place] & 4 and not (
-            tables.properties[place] & 8
-            and tables.composed_offsets[tables.entries[place]] == tables.composed_offsets[tables.entries[place] + 1]
-        ):
+        if count and not tables.properties[place] & 4:
             break
         at += width
         if count + 32 > len(segment):
@@ -212,28 +221,34 @@ def _gather(tables, data, at, end, segment):
 
 
 @njit(cache=True, nogil=True)
-def _own_letters(tables, text, start, end):
-    """Letters of each script that pass for no letter of another, and whether some word mixes scripts."""
-    own = np.zeros(5, np.int64)
-    mixes = False
-    scripts = 0
+def _mixes_scripts(index, properties, text, start, end):
+    """Whether some word has letters of two of the four scripts."""
+    scripts = np.int64(0)
     at = start
     while at < end:
         code, width = _decode(text, at)
         at += width
-        kind = np.int64(tables.properties[_place(tables, code)])
-        if kind & 1 == 0:
-            scripts = 0
-            continue
-        script = kind >> 5 & 7
-        if script:
-            scripts |= 1 << script
-            mixes |= scripts & (scripts - 1) != 0
-            if script == 1:
-                own[1] += code > 255 or tables.reverse[2, code & 255] == 0
-            else:
-                own[script] += code >= LETTERS or tables.lookalikes[min(code, LETTERS - 1)] == 0
-    return own, mixes
+        kind = np.int64(properties[np.int64(index[code >> 7]) << 7 | code & 127])
+        scripts = (scripts | 1 << (kind >> 5 & 7) & ~1) if kind & 1 else 0
+        if scripts & (scripts - 1):
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _own_letters(tables, text, start, end):
+    """Letters of each script that pass for no letter of another."""
+    own = np.zeros(5, np.int64)
+    at = start
+    while at < end:
+        code, width = _decode(text, at)
+        at += width
+        script = np.int64(tables.properties[_place(tables, code)]) >> 5 & 7
+        if script == 1:
+            own[1] += code > 255 or tables.reverse[2, code & 255] == 0
+        elif script:
+            own[script] += code >= LETTERS or tables.lookalikes[min(code, LETTERS - 1)] == 0
+    return own
 
 
 @njit(cache=True, nogil=True)
@@ -298,9 +313,7 @@ def _target(tables, text, start, end, scripts, own, main, disguised):
 @njit(cache=True, nogil=True)
 def _undisguise(tables, out, start, end):
     """Write words that mix scripts in one; the new end, or -1 when the output is full."""
-    own, mixes = _own_letters(tables, out, start, end)
-    if not mixes:
-        return end
+    own = _own_letters(tables, out, start, end)
     if start + 2 * (end - start) > len(out):
         return -1
     main = 1
@@ -338,61 +351,48 @@ def _undisguise(tables, out, start, end):
 
 
 @njit(cache=True, nogil=True)
-def _fold_text(tables, data, start, end, out, begin, segment):
-    """Fold one text; the end of its output (-1 when full) and the segment buffer."""
+def _fold_text(tables, index, properties, entries, composed_offsets, composed, data, start, end, out, begin, segment):
+    """Fold one text; the end of its output (-1 when full) and the segment buffer.
+
+    Arrays that the inner loop reads come by themselves: taking one out of the tuple costs more than reading it.
+    """
     at = start
     to = begin
     after_space = True
-    slow_until = start
-    foreign = False
-    size = len(out)
+    seen = np.int64(0)
+    size = len(out) - ROOM
+    fast_end = min(end, len(data) - 8)
     while at < end:
-        if to + 2 * BLOCK > size:
+        if to > size:
             return -1, segment
-        if at >= slow_until:
-            step = 0
-            if at + BLOCK <= end and _ascii_block(data, at, out, to, after_space, BLOCK):
-                step = BLOCK
-            elif at + HALF_BLOCK <= end and _ascii_block(data, at, out, to, after_space, HALF_BLOCK):
-                step = HALF_BLOCK
-            if step:
-                # A mark may follow the last letter.
-                step -= at + step < end and data[at + step] > 127
-                at += step
-                to += step
+        if at < fast_end and data[at] < 128:
+            folded, length = _fold_eight(_load(data, at), after_space)
+            _save(out, to, folded)
+            length = min(length, end - at)
+            # A mark may follow the last letter.
+            length -= at + length < end and data[at + length] > 127
+            if length > 0:
+                at += length
+                to += length
                 after_space = out[to - 1] == 32
                 continue
-            slow_until = at + HALF_BLOCK
         code, width = _decode(data, at)
-        following = at + width
-        if code < 128 and (following == end or data[following] < 128):
-            at = following
-            if code == 32 or 9 <= code <= 13:
-                if not after_space:
-                    out[to] = 32
-                    to += 1
-                    after_space = True
-                continue
-            out[to] = code + 32 if 65 <= code <= 90 else code
-            to += 1
-            after_space = False
-            continue
-        kind = np.int64(tables.properties[_place(tables, code)])
-        alone = True
-        if following < end and data[following] > 127:
-            after, _ = _decode(data, following)
-            place = _place(tables, after)
-            # An ignorable character may hide a mark behind it.
-            alone = not (tables.properties[place] & 4) and not (
-                tables.properties[place] & 8
-                and tables.composed_offsets[tables.entries[place]] == tables.composed_offsets[tables.entries[place] + 1]
-            )
-        if alone:
-            foreign |= kind >> 5 & 7 > 1
+        place = np.int64(index[code >> 7]) << 7 | code & 127
+        kind = np.int64(properties[place])
+        while True:
+            following = at + width
+            foreign = following < end and data[following] > 127
+            if foreign:
+                next_code, next_width = _decode(data, following)
+                next_place = np.int64(index[next_code >> 7]) << 7 | next_code & 127
+                next_kind = np.int64(properties[next_place])
+                if next_kind & 4:
+                    break
+            seen |= kind
             if kind & 8:
-                entry = np.int64(tables.entries[_place(tables, code)])
-                for i in range(tables.composed_offsets[entry], tables.composed_offsets[entry + 1]):
-                    byte = tables.composed[i]
+                entry = np.int64(entries[place])
+                for i in range(composed_offsets[entry], composed_offsets[entry + 1]):
+                    byte = composed[i]
                     if byte != 32 or not after_space:
                         out[to] = byte
                         to += 1
@@ -403,6 +403,10 @@ def _fold_text(tables, data, start, end, out, begin, segment):
                 to += width
                 after_space = code == 32
             at = following
+            if not foreign or to > size:
+                break
+            code, width, place, kind = next_code, next_width, next_place, next_kind
+        if at == following or to > size:
             continue
         segment, count, at = _gather(tables, data, at, end, segment)
         _order(tables, segment, count)
@@ -410,17 +414,17 @@ def _fold_text(tables, data, start, end, out, begin, segment):
             if segment[i] == 0x345:
                 segment[i] = 0x3B9
         count = _compose(tables, segment, count)
-        if to + 4 * count + 2 * BLOCK > size:
+        if to + 4 * count > size:
             return -1, segment
         for i in range(count):
             code = np.int64(segment[i])
             if code != 32 or not after_space:
-                foreign |= np.int64(tables.properties[_place(tables, code)]) >> 5 & 7 > 1
+                seen |= np.int64(properties[np.int64(index[code >> 7]) << 7 | code & 127])
                 to = _encode(out, to, code)
                 after_space = code == 32
     if to > begin and out[to - 1] == 32:
         to -= 1
-    if foreign:
+    if seen & FOREIGN_SCRIPT and _mixes_scripts(index, properties, out, begin, to):
         to = _undisguise(tables, out, begin, to)
     return to, segment
 
@@ -428,9 +432,14 @@ def _fold_text(tables, data, start, end, out, begin, segment):
 @njit(cache=True, nogil=True)
 def fold_texts(tables, data, offsets, row, out, out_offsets):
     """Fold texts from ``row`` on until done or the output is full; the first row not folded."""
+    index, properties, entries = tables.index, tables.properties, tables.entries
+    composed_offsets, composed = tables.composed_offsets, tables.composed
     segment = np.empty(1024, np.uint32)
     while row < len(offsets) - 1:
-        end, segment = _fold_text(tables, data, offsets[row], offsets[row + 1], out, out_offsets[row], segment)
+        end, segment = _fold_text(
+            tables, index, properties, entries, composed_offsets, composed,
+            data, offsets[row], offsets[row + 1], out, out_offsets[row], segment,
+        )  # fmt: skip
         if end < 0:
             break
         row += 1
@@ -474,6 +483,7 @@ def _ascii_word(data, at):
 @njit(cache=True, nogil=True)
 def split_texts(tables, data, offsets, hashes, out_offsets):
     """Hash the tokens of texts one after another; ``out_offsets`` says where each text's begin."""
+    index, properties = tables.index, tables.properties
     total = 0
     fast_end = len(data) - 8
     for row in range(len(offsets) - 1):
@@ -510,14 +520,14 @@ def split_texts(tables, data, offsets, hashes, out_offsets):
                         at = stop + 1
                         continue
             code, width = _decode(data, at)
-            kind = np.int64(tables.properties[_place(tables, code)]) & 3
+            kind = np.int64(properties[np.int64(index[code >> 7]) << 7 | code & 127]) & 3
             start = at
             at += width
             if kind == 0:
                 continue
             while at < end:
                 code, width = _decode(data, at)
-                follows = np.int64(tables.properties[_place(tables, code)]) & 3
+                follows = np.int64(properties[np.int64(index[code >> 7]) << 7 | code & 127]) & 3
                 if follows != 3 and (kind == 2 or follows != 1):
                     break
                 at += width

@@ -1,6 +1,7 @@
 """The language of each text, or ``und`` where a confident answer can't be given.
 
-CLD2 (Apache-2.0) does the work: its tables are compiled into the ``pycld2`` wheel, so no model file is read. Why it and not
+CLD2 (Apache-2.0) does the work: its tables are compiled into the ``pycld2`` wheel, so no model file is read. Why
+it and not
 another, with figures: ``docs/decisions/0002-language-identification.md`` and ``benchmarks/language.py``.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 import pyarrow as pa
@@ -15,7 +17,8 @@ import pyarrow as pa
 UNDETERMINED: Final = "und"
 
 MIN_BYTES: Final = 24
-"""Letters and the spaces between them that CLD2 must have found, in UTF-8 bytes: eight Han characters, four English words."""
+"""Letters and the spaces between them that CLD2 must have found, in UTF-8 bytes: eight Han characters, four
+English words."""
 
 MIN_PERCENT: Final = 70
 """Share of the text that must be in one language. With ``MIN_BYTES`` and CLD2's own reliability flag this is the
@@ -23,7 +26,9 @@ confidence bound: on 75 languages' news it keeps 99 % of texts of 150 characters
 
 _WINDOW: Final = 1024
 _WINDOWS: Final = 3
-_REFUSED: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]|[\U0001fffe-\U0001ffff\U0010fffe-\U0010ffff]")
+_REFUSED: Final = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]|[\U0001fffe-\U0001ffff\U0010fffe-\U0010ffff]"
+)
 
 _CODES: Final = {
     "iw": "he",
@@ -67,7 +72,7 @@ def _samples(texts: pa.LargeStringArray) -> Iterator[str]:
     _, offset_buffer, data = texts.buffers()
     offsets = memoryview(offset_buffer).cast("q")[texts.offset : texts.offset + len(texts) + 1].tolist()
     content = memoryview(data) if data is not None else memoryview(b"")
-    for start, end in zip(offsets, offsets[1:], strict=False):
+    for start, end in pairwise(offsets):
         if end - start <= _WINDOW * _WINDOWS:
             pieces = [bytes(content[start:end])]
         else:

@@ -1,6 +1,7 @@
 """What sort of text a text is: prose, or one of the kinds that no classifier of style should be asked about.
 
-A kernel counts, line by line, how many characters stand in lines that look like code, table rows, short items or sentences; the
+A kernel counts, line by line, how many characters stand in lines that look like code, table rows, short items or
+sentences; the
 rules below read those counts. Scripts written without spaces are weighed by character, not by word.
 """
 
@@ -23,8 +24,10 @@ TABLE_SHARE: Final = 0.5
 SHORT_SHARE: Final = 0.6
 
 _CODE_WORDS: Final = (
-    "#define #elif #else #endif #if #ifdef #ifndef #include alter and assert async await begin bool break case catch char class "
-    "const continue create def default del delete do done double echo elif else end enum esac except export extends extern "
+    "#define #elif #else #endif #if #ifdef #ifndef #include alter and assert async await begin bool break case "
+    "catch char class "
+    "const continue create def default del delete do done double echo elif else end enum esac except export "
+    "extends extern "
     "fi final finally float fn for foreach from func function go if impl import in insert int interface is let local "
     "long match mod module my namespace new not or our package pass print private protected pub public raise require "
     "return select self static struct sub super switch template then this throw trait try type typedef typename union "
@@ -32,17 +35,24 @@ _CODE_WORDS: Final = (
 )
 
 _NAVIGATION: Final = (
-    r"(?i)\b(?:home|menu|search|log ?in|sign ?(?:in|up)|log ?out|register|my account|subscribe|newsletter|contact(?: us)?|about(?: us)?|"
-    r"privacy(?: policy)?|cookies?(?: policy| settings)?|terms (?:of|and) (?:use|service|conditions)|all rights reserved|site ?map|"
-    r"read more|next|previous|skip to (?:main )?content|share (?:on|this)|facebook|twitter|instagram|linkedin|add to cart|checkout|"
-    r"impressum|datenschutz(?:erklärung)?|anmelden|kontakt|startseite|agb|accueil|connexion|mentions légales|contacto|inicio|"
+    r"(?i)\b(?:home|menu|search|log ?in|sign ?(?:in|up)|log ?out|register|my account|subscribe|newsletter|"
+    r"contact(?: us)?|about(?: us)?|"
+    r"privacy(?: policy)?|cookies?(?: policy| settings)?|terms (?:of|and) (?:use|service|conditions)|all rights "
+    r"reserved|site ?map|"
+    r"read more|next|previous|skip to (?:main )?content|share (?:on|this)|facebook|twitter|instagram|linkedin|"
+    r"add to cart|checkout|"
+    r"impressum|datenschutz(?:erklärung)?|anmelden|kontakt|startseite|agb|accueil|connexion|mentions légales|"
+    r"contacto|inicio|"
     r"iniciar sesión|aviso legal|política de privacidad|início|entrar|главная|контакты|войти|регистрация)\b"
     r"|©|首页|登录|注册|联系我们|关于我们|版权所有|ホーム|ログイン|お問い合わせ|プライバシーポリシー"
 )
 _CONSENT: Final = (
-    r"(?i)\b(?:we (?:and our partners )?use cookies|uses cookies|accept (?:all )?cookies|cookie (?:policy|settings|preferences)|by continuing to "
-    r"(?:use|browse)|enable javascript|javascript is (?:disabled|required)|verwendet cookies|cookies zu|utilise des cookies|"
-    r"utiliza cookies|utilizza (?:i )?cookie|gebruikt cookies|verify(?:ing)? (?:that )?you are (?:a )?human|ad ?blocker|access denied)\b"
+    r"(?i)\b(?:we (?:and our partners )?use cookies|uses cookies|accept (?:all )?cookies|cookie (?:policy|"
+    r"settings|preferences)|by continuing to "
+    r"(?:use|browse)|enable javascript|javascript is (?:disabled|required)|verwendet cookies|cookies zu|utilise "
+    r"des cookies|"
+    r"utiliza cookies|utilizza (?:i )?cookie|gebruikt cookies|verify(?:ing)? (?:that )?you are (?:a )?human|ad "
+    r"?blocker|access denied)\b"
 )
 _CONSENT_MAX_CHARS: Final = 900
 

@@ -26,6 +26,7 @@ FEATURES = (
     "strong_lines",
 )
 
+
 @njit(cache=True, nogil=True)
 def _ascii_class(byte):
     if byte <= 32:
@@ -46,7 +47,22 @@ def _wide_class(code):
     """Class of a code point beyond ASCII, by block."""
     if code == 0xA0 or 0x2000 <= code <= 0x200A or code == 0x3000 or code == 0x202F:
         return 0
-    if code in (0x3002, 0xFF01, 0xFF1F, 0x2026, 0x06D4, 0x061F, 0x0964, 0x0965, 0x1362, 0x104B, 0x17D4, 0x0589, 0xFF0E, 0xFF61):
+    if code in (
+        0x3002,
+        0xFF01,
+        0xFF1F,
+        0x2026,
+        0x06D4,
+        0x061F,
+        0x0964,
+        0x0965,
+        0x1362,
+        0x104B,
+        0x17D4,
+        0x0589,
+        0xFF0E,
+        0xFF61,
+    ):
         return 4
     if 0xA1 <= code <= 0xBF and code != 0xAA and code != 0xB5 and code != 0xBA:
         return 5
@@ -101,7 +117,7 @@ def count_lines(data, offsets, cap, keywords, out):
 
 
 @njit(cache=True, nogil=True)
-def _count_line(data, start, end, keywords, row):
+def _count_line(data, start, end, keywords, row):  # noqa: C901
     at = start
     indent = 0
     while at < end and (data[at] == 32 or data[at] == 9):
@@ -152,7 +168,9 @@ def _count_line(data, start, end, keywords, row):
         else:
             code = np.int64(byte & 7) << 18
             if index + 3 < end:
-                code |= np.int64(data[index + 1] & 63) << 12 | np.int64(data[index + 2] & 63) << 6 | (data[index + 3] & 63)
+                code |= (
+                    np.int64(data[index + 1] & 63) << 12 | np.int64(data[index + 2] & 63) << 6 | (data[index + 3] & 63)
+                )
             index += 4
             kind = _wide_class(code)
         if in_first:
@@ -164,9 +182,7 @@ def _count_line(data, start, end, keywords, row):
             spaces += 1
             if previous == 4:
                 sentences += 1
-            if code == 9 and chars > 0:
-                gaps += 1
-            elif spaces == 3 and chars > 0:
+            if (code == 9 and chars > 0) or (spaces == 3 and chars > 0):
                 gaps += 1
         else:
             if spaces > 0 or chars == 0:
@@ -186,23 +202,19 @@ def _count_line(data, start, end, keywords, row):
                 bars += 1
             elif code == 34 or code == 39:
                 quotes += 1
-            elif code == 40 and previous == 1:
-                hints += 1
-            elif code == 61 and previous_code in (61, 33, 43, 45, 60, 62, 58):  # == != += -= <= >= :=
-                hints += 1
-            elif code == 62 and previous_code in (45, 61):  # -> =>
-                hints += 1
-            elif code == 58 and previous_code == 58 or code == 38 and previous_code == 38:
-                hints += 1
-            elif code == 41 and previous_code == 40:  # ()
-                hints += 1
-            elif code == 61 and previous == 0 and symbols >= 1 and index < end and data[index] == 32:
-                hints += 1
-            elif kind == 1 and code < 128 and previous_code == 95:  # a_b
-                hints += 1
-            elif kind == 1 and previous_code == 46 and letters > 1 and code >= 97:  # a.b
-                hints += 1
-            elif code == 47 and previous_code == 60 or code == 62 and previous_code == 47:  # </ />
+            elif (
+                (code == 40 and previous == 1)
+                or (code == 61 and previous_code in (61, 33, 43, 45, 60, 62, 58))
+                or (code == 62 and previous_code in (45, 61))
+                or (code == 58 and previous_code == 58)
+                or (code == 38 and previous_code == 38)
+                or (code == 41 and previous_code == 40)
+                or (code == 61 and previous == 0 and symbols >= 1 and index < end and data[index] == 32)
+                or (kind == 1 and code < 128 and previous_code == 95)
+                or (kind == 1 and previous_code == 46 and letters > 1 and code >= 97)
+                or (code == 47 and previous_code == 60)
+                or (code == 62 and previous_code == 47)
+            ):
                 hints += 1
             last_kind = kind
             if kind == 4 and code > 127:
@@ -230,7 +242,9 @@ def _count_line(data, start, end, keywords, row):
 
     share = symbols / chars
     plain = letters * 4 >= chars * 3 and share < 0.06  # reads like words, whatever its ends look like
-    comment = first == 35 and second in (32, 33) or first == 47 and second in (47, 42) or first == 42 and indent == 1
+    comment = (
+        (first == 35 and second in (32, 33)) or (first == 47 and second in (47, 42)) or (first == 42 and indent == 1)
+    )
     dense = hints * 50 >= chars
     points = 0.0
     strong = False
@@ -238,10 +252,10 @@ def _count_line(data, start, end, keywords, row):
         points += 1.0
     if share >= 0.20:
         points += 1.0
-    if last in (123, 125, 40, 91) or last == 59 and (not plain or hints > 0 or words <= 3):  # { } ( [ ;
+    if last in (123, 125, 40, 91) or (last == 59 and (not plain or hints > 0 or words <= 3)):  # { } ( [ ;
         points += 2.0
         strong = not plain or hints > 0
-    if _has(keywords, first_key) and (hints > 0 or last in (41, 34, 39, 44) and words <= 6 or words <= 3):
+    if _has(keywords, first_key) and (hints > 0 or (last in (41, 34, 39, 44) and words <= 6) or words <= 3):
         points += 2.0
         strong = dense or last == 58 or words <= 3
     elif last == 58 and _has(keywords, first_key) and words <= 10:
@@ -249,7 +263,7 @@ def _count_line(data, start, end, keywords, row):
         strong = True
     if first in (34, 39) and last == 44 and words <= 8 and indent >= 2:
         points += 2.0
-    if first == 35 and second in (33, 105, 100) or first == 64 and second != 32 and words <= 3:
+    if (first == 35 and second in (33, 105, 100)) or (first == 64 and second != 32 and words <= 3):
         points += 1.5
     if first in (125, 41, 93) and chars <= 3:
         points += 2.0
@@ -257,15 +271,17 @@ def _count_line(data, start, end, keywords, row):
         points += 1.0
     if hints >= 1 and words <= 12 and dense:
         points += 1.0
-    if last == 44 and (quotes >= 2 or hints > 0 and dense or symbols >= 2 and share >= 0.06):
+    if last == 44 and (quotes >= 2 or (hints > 0 and dense) or (symbols >= 2 and share >= 0.06)):
         points += 1.0
     if last == 58 and (symbols >= 2 or hints > 0):
         points += 0.5
     if indent >= 2 and words <= 10:
         points += 0.5
-    terminal = last_kind == 4 or last in (34, 39, 41) and sentences > 0
+    terminal = last_kind == 4 or (last in (34, 39, 41) and sentences > 0)
     cells = max(gaps, bars) + 1
-    table = (bars >= 2 or gaps >= 2 and words >= 3) and chars <= 30 * cells or numbers >= 3 and numbers * 2 >= words
+    table = ((bars >= 2 or (gaps >= 2 and words >= 3)) and chars <= 30 * cells) or (
+        numbers >= 3 and numbers * 2 >= words
+    )
 
     if comment:
         row[16] += chars
@@ -281,5 +297,5 @@ def _count_line(data, start, end, keywords, row):
     elif mass < 28.0 and not terminal:
         row[7] += chars
         row[12] += 1
-    if not comment and (mass >= 40.0 or terminal and mass >= 12.0) and letters * 10 >= chars * 6:
+    if not comment and (mass >= 40.0 or (terminal and mass >= 12.0)) and letters * 10 >= chars * 6:
         row[8] += chars

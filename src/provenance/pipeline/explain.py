@@ -1,0 +1,175 @@
+"""Explain one record: its evidence, what decided, and what would change it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from provenance.errors import ProvenanceError, UsageError
+from provenance.pipeline import catalogue
+from provenance.pipeline.rematch import is_unchanged, reread
+from provenance.policy import NAMED, load, settings_type_sql
+from provenance.readers import ReadOptions
+from provenance.store import Store
+
+_EXCERPT: Final = 400
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything known of one record.
+
+    Attributes:
+        record: The row of ``records``, with the scan's name and the source's URI.
+        evidence: Its pieces of evidence, the heaviest first.
+        matches: What it shares with references, the longest first.
+        decided: What decided the tag, in words.
+        would_change: What would give another tag.
+        excerpt: The beginning of its text; empty if the source can't be read as it was.
+    """
+
+    record: Mapping[str, Any]
+    evidence: tuple[Mapping[str, Any], ...]
+    matches: tuple[Mapping[str, Any], ...]
+    decided: str
+    would_change: tuple[str, ...]
+    excerpt: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as JSON-ready values."""
+        return {**vars(self), "record": dict(self.record)}
+
+
+def explain(record: str, *, store: str | Path = "provenance-store") -> Explanation:
+    """Explain a record.
+
+    Args:
+        record: A record id, a unique prefix of one, or ``SCAN/RECORD``.
+        store: Folder of the store.
+
+    Raises:
+        UsageError: If there is no such record, or the prefix means several.
+    """
+    opened = Store.open(store)
+    row = _find(opened, record)
+    settings = catalogue.rows(opened, "select settings from policies where policy_id = ?", [row["policy_id"]])[0]["settings"]
+    evidence = sorted(row.pop("evidence") or [], key=lambda piece: -abs(piece["weight"]))
+    matches = catalogue.rows(
+        opened,
+        "select known.name, known.label, known.model, found.tier, found.share, found.matched_words, found.verified, found.spans, "
+        "found.reference_id from matches as found join reference_sets as known using (set_id) "
+        "where found.scan_id = ? and found.record_id = ? and known.withdrawn_at is null "
+        "order by found.matched_words desc, known.name, found.reference_id limit 20",
+        [row["scan_id"], row["record_id"]],
+    )
+    return Explanation(
+        row,
+        tuple(evidence),
+        tuple(matches),
+        _decided(row, settings),
+        tuple(_would_change(opened, row, settings)),
+        _excerpt(opened, row),
+    )
+
+
+def _find(store: Store, record: str) -> dict[str, Any]:
+    scan_name, _, prefix = record.rpartition("/")
+    scan_id = catalogue.find_scan(store, scan_name)["scan_id"] if scan_name else None
+    if len(prefix) < 4:
+        raise UsageError("A record is named by at least 4 digits of its id", place=record)
+    found = catalogue.rows(
+        store,
+        "select records.*, scans.name as scan, sources.uri from records join scans using (scan_id) "
+        "left join (select scan_id, source_id, any_value(uri) as uri from sources group by all) as sources "
+        "using (scan_id, source_id) where starts_with(record_id, $1) and ($2 is null or scan_id = $2) "
+        "order by scans.started_at desc, record_id limit 2",
+        [prefix, scan_id],
+    )
+    if not found:
+        raise UsageError(
+            f"There is no record {record!r}",
+            place=str(store.root),
+            next_step="`provenance sql \"select record_id, url, tag from records limit 20\"` lists some",
+        )
+    if len({row["record_id"] for row in found}) > 1:
+        raise UsageError(f"{record!r} means several records", next_step="Give more digits, or SCAN/RECORD")
+    return found[0]
+
+
+def _decided(row: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    reason = str(row["reason"])
+    words = {
+        "dated": f"captured before {settings['dated_before']}, when no fluent text by a model existed",
+        "match:copy": f"it is a copy of a registered generation of {row['model']}",
+        "match:passage": f"{row['match_share']:.0%} of its words stand in registered generations of {row['model']} "
+        f"(at least {settings['matched_share']:.0%} decide)",
+        "match:human-reference": "it is a copy of a known human text",
+        "style": f"the classifier: p_human {_number(row['p_human'])}, p_synthetic {_number(row['p_synthetic'])}; "
+        f"synthetic needs p_human <= {settings['style_alpha']}, human p_synthetic <= {settings['style_beta']}",
+        "mixed": "parts of it point to a model and others to a person",
+        "too-short": f"it has {row['words']} words; style is judged from {settings['style_min_words']} on",
+        "not-prose": f"it is {row['text_kind']}, not prose: style says nothing about it",
+        "language-not-calibrated": f"the classifier is not calibrated for {row['language']!r} at this length",
+        "inconclusive": f"the classifier is not sure: p_human {_number(row['p_human'])}, "
+        f"p_synthetic {_number(row['p_synthetic'])}",
+    }
+    if reason.startswith("declared:"):
+        return f"its publisher declares it ({reason.partition(':')[2]})"
+    if reason.startswith("marker:"):
+        return f"it holds a string that only a model or its interface leaves behind ({reason.partition(':')[2]})"
+    return words.get(reason, reason)
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.4g}"
+
+
+def _would_change(store: Store, row: Mapping[str, Any], settings: Mapping[str, Any]) -> list[str]:
+    """Say which other named policy gives another tag, and which evidence is missing."""
+    lines = []
+    for name in NAMED:
+        policy = load(name)
+        if policy.policy_id == row["policy_id"]:
+            continue
+        tag, reason = _under(store, row, policy.settings)
+        if tag != row["tag"]:
+            lines.append(f"the policy `{name}` tags it {tag} ({reason})")
+    if row["tag"] == "unknown" and row["captured_at"] is None:
+        lines.append(f"a trusted capture date before {settings['dated_before']} would make it human")
+    if row["tag"] != "synthetic":
+        lines.append(
+            f"registered generations covering {settings['matched_share']:.0%} of its words would make it synthetic"
+            + (", if they are not younger than the record" if row["reason"] != "dated" else " only if the date were not trusted")
+        )
+    return lines
+
+
+def _under(store: Store, row: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str, str]:
+    found = catalogue.rows(
+        store,
+        "select decided.tag as tag, decided.reason as reason from (select decision(o.captured_at, o.date_origin, "  # noqa: S608
+        "o.recovered, o.text_kind, o.words, o.evidence, o.p_human, o.p_synthetic, o.calibration_bin, m.synthetic_words, "
+        "m.match_share, m.is_copy, m.human_share, m.unverified_words, m.unverified_share, p.settings) as decided "
+        "from observations as o left join match_summary as m using (scan_id, record_id) "
+        f"cross join (select $3::json::{settings_type_sql()} as settings) as p "
+        "where o.scan_id = $1 and o.record_id = $2)",
+        [row["scan_id"], row["record_id"], json.dumps(dict(settings), default=str)],
+    )
+    return found[0]["tag"], found[0]["reason"]
+
+
+def _excerpt(store: Store, row: Mapping[str, Any]) -> str:
+    source = next((s for s in catalogue.sources(store, row["scan_id"]) if s["source_id"] == row["source_id"]), None)
+    if source is None or not is_unchanged(source):
+        return ""
+    options = ReadOptions(**catalogue.read_options(catalogue.scan_row(store, row["scan_id"]) or {}))
+    try:
+        for batch in reread(source, options, {row["position"]}):
+            text = " ".join(str(batch.column("raw")[0].as_py()).split())
+            return text[:_EXCERPT] + ("…" if len(text) > _EXCERPT else "")
+    except ProvenanceError:
+        return ""
+    return ""

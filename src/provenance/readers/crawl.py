@@ -1,0 +1,170 @@
+"""Records of WARC and WET files as text: which of them hold any, and what the others are counted as."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import partial
+from typing import Final
+
+import pyarrow as pa
+
+from provenance.readers import http
+from provenance.readers.batches import Declarations, Gatherer
+from provenance.readers.dates import origin_of, parse_date
+from provenance.readers.options import ReadOptions, Source, Tally
+from provenance.readers.pieces import pieces
+from provenance.readers.warc import Frame, frames
+from provenance.text.html import MAX_VALUE_CHARS, PageRefused, decode, extract
+
+_HTML: Final = frozenset({"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"})
+_KINDS: Final = (
+    (re.compile(r"^image/"), "image"),
+    (re.compile(r"^(?:audio|video)/"), "media"),
+    (re.compile(r"^font/|font-woff|ms-fontobject|font"), "font"),
+    (re.compile(r"pdf"), "pdf"),
+    (re.compile(r"json"), "json"),
+    (re.compile(r"javascript|ecmascript"), "javascript"),
+    (re.compile(r"^text/css"), "css"),
+    (re.compile(r"xml"), "xml"),
+)
+_MAX_HTTP_DECLARATIONS: Final = 32
+_HTTP: Final = re.compile(
+    r"^(?:ai-.*|x-robots-tag|link|tdm-.*|tdmrep.*|content-usage|aipref.*|licen[sc]e|x-licen[sc]e|aigc|content-language"
+    r"|x-generated-by|c2pa.*)$"
+)
+
+
+class _Skipped(Exception):  # noqa: N818 - control flow within this module: the record holds no text
+    """The record holds no text; the argument is the kind it is counted as."""
+
+
+class _Refused(Exception):  # noqa: N818
+    """The record can't be read; arguments are reason and detail."""
+
+
+def read_crawl(source: Source, compression: str, options: ReadOptions, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """Batches of the records of a WARC or WET file that hold text."""
+
+    def progress(offset: int) -> None:
+        tally.bytes_read = max(tally.bytes_read, offset)
+
+    gatherer = Gatherer(options, tally)
+    opened = partial(_open, source, compression, progress)
+    for frame in frames(opened, compression, source.bytes, options):
+        try:
+            _read(frame, options, gatherer)
+        except _Skipped as skipped:
+            tally.skipped[skipped.args[0]] += 1
+        except _Refused as refused:
+            tally.reject(frame.position, refused.args[0], refused.args[1], options)
+        if gatherer.full:
+            yield gatherer.take()
+    if gatherer.positions:
+        yield gatherer.take()
+
+
+def _open(source: Source, compression: str, progress: object, start: int) -> Iterator:  # type: ignore[type-arg]
+    return pieces(source.location, compression, progress, start)  # type: ignore[arg-type]
+
+
+def _read(frame: Frame, options: ReadOptions, gatherer: Gatherer) -> None:
+    if frame.fault is not None and frame.fault != "too-long":
+        raise _Refused(frame.fault, frame.detail)
+    text, declarations = _text(frame, options)
+    if not text.strip():
+        raise _Skipped("no-text")
+    headers = frame.headers
+    moment = parse_date(headers.get("warc-date"))
+    date = (moment, origin_of(moment, "container")) if moment is not None else (None, None)
+    url = headers.get("warc-target-uri", "").strip().removeprefix("<").removesuffix(">") or None
+    own_id = headers.get("warc-record-id", "").strip().removeprefix("<").removesuffix(">") or None
+    gatherer.add(frame.position, own_id, url, date, text, declarations, frame.recovered)
+
+
+def _text(frame: Frame, options: ReadOptions) -> tuple[str, Declarations]:
+    kind = frame.headers.get("warc-type", "").lower()
+    media = _media(frame.headers.get("content-type", ""))
+    if kind == "response" and media not in ("text/dns",) and not frame.headers.get("warc-target-uri", "").startswith("dns:"):
+        return _response(frame, options)
+    if kind in ("conversion", "resource"):
+        if kind == "conversion" and not media:
+            media = "text/plain"
+        if media not in _HTML and media != "text/plain":
+            raise _Skipped(kind_of(media))
+        _whole(frame)
+        return _decoded(frame.block, media, _charset(frame.headers.get("content-type", "")), frame, kind == "conversion")
+    if kind == "response":
+        raise _Skipped("dns")
+    if kind in ("warcinfo", "request", "metadata", "revisit", "continuation"):
+        raise _Skipped(kind)
+    raise _Skipped("other-record" if kind else "untyped-record")
+
+
+def _response(frame: Frame, options: ReadOptions) -> tuple[str, Declarations]:
+    try:
+        message = http.parse(frame.block, options.max_header_bytes)
+    except http.BodyRefused as refused:
+        raise _Refused("http-header", str(refused)) from refused
+    if message.status is not None and not 200 <= message.status < 300:
+        raise _Skipped(f"http-{message.status // 100}xx")
+    if message.status is None and not message.fields and not message.body.lstrip()[:1] == b"<":
+        raise _Skipped("empty" if not message.body.strip() else "no-http")
+    content_type = message.get("content-type") or frame.headers.get("warc-identified-payload-type", "")
+    media = _media(content_type)
+    if media and media not in _HTML and media != "text/plain":
+        raise _Skipped(kind_of(media))
+    _whole(frame)
+    try:
+        body = http.decoded_body(message, options.max_decoded_bytes)
+    except http.BodyRefused as refused:
+        raise _Refused("payload", str(refused)) from refused
+    if not body.strip():
+        raise _Skipped("empty")
+    if not media:
+        media = _sniff(body)
+    text, declared = _decoded(body, media, _charset(content_type), frame)
+    return text, _http_declarations(message) + declared
+
+
+def _whole(frame: Frame) -> None:
+    if frame.fault is not None:
+        raise _Refused(frame.fault, frame.detail)
+
+
+def _decoded(
+    body: bytes, media: str, charset: str | None, frame: Frame, utf8: bool = False
+) -> tuple[str, Declarations]:
+    if media == "text/plain":
+        return (body.decode("utf-8", "replace") if utf8 and charset is None else decode(body, charset)), []
+    try:
+        page = extract(body, charset, frame.headers.get("warc-target-uri"))
+    except PageRefused as refused:
+        raise _Refused("html", str(refused)) from refused
+    return page.text, page.declarations
+
+
+def _http_declarations(message: http.Message) -> Declarations:
+    found = [("http", name, value[:MAX_VALUE_CHARS]) for name, value in message.fields if _HTTP.match(name)]
+    return found[:_MAX_HTTP_DECLARATIONS]
+
+
+def _media(content_type: str) -> str:
+    return content_type.partition(";")[0].partition(",")[0].strip().lower()
+
+
+def _charset(content_type: str) -> str | None:
+    found = re.search(r"charset\s*=\s*[\"']?([A-Za-z0-9_:.-]{1,40})", content_type, re.IGNORECASE)
+    return found[1] if found else None
+
+
+def _sniff(body: bytes) -> str:
+    """Media type of a body that came without one: HTML if it begins like markup, else nothing that is read."""
+    if body.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+        return "text/html"
+    raise _Skipped("unknown-type")
+
+
+def kind_of(media: str) -> str:
+    """The short kind that a media type without readable text is counted as."""
+    return next((kind for pattern, kind in _KINDS if pattern.search(media)), "other-type")

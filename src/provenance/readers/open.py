@@ -1,0 +1,42 @@
+"""One door to every container: what a source is decides which reader opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from provenance.readers.detect import detect
+from provenance.readers.options import ReadOptions, Source, Tally
+
+
+def open_records(source: Source, options: ReadOptions, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """Read a source as batches of `schema.RAW`, bounded by ``options.batch_rows`` and ``batch_bytes``.
+
+    Memory is bounded by one batch, one record at its cap, and one Parquet page set; it does not grow with the
+    source. An empty file has no records and is no error.
+
+    Args:
+        source: What to read.
+        options: Columns and caps.
+        tally: Counts of this source; rejects and skipped units go there.
+
+    Raises:
+        SourceError: The source can't be read at all.
+        UsageError: A column named in the options is not there, or no text column is found.
+    """
+    form = detect(source)
+    tally.format = form.name
+    if form.container == "warc":
+        from provenance.readers.crawl import read_crawl
+
+        yield from read_crawl(source, form.compression, options, tally)
+    elif form.container == "parquet":
+        from provenance.readers.parquet import read_parquet
+
+        yield from read_parquet(source, options, tally)
+    elif form.container in ("jsonl", "json"):
+        from provenance.readers.jsonl import read_jsonl
+
+        yield from read_jsonl(source, form, options, tally)
+    tally.bytes_read = source.bytes
