@@ -179,7 +179,7 @@ def settings_type_sql() -> str:
     fields = [
         f'"{section}_{key}" {setting.sql}' for section, keys in _SECTIONS.items() for key, setting in keys.items()
     ]
-    return f"STRUCT({', '.join(fields)}, \"prior\" {_PRIOR.sql})"
+    return f'STRUCT({", ".join(fields)}, "prior" {_PRIOR.sql})'
 
 
 def load(name_or_path: str | Path = "default") -> Policy:

@@ -151,6 +151,7 @@ def test_hostile_json_is_no_evidence_and_no_error(value: str) -> None:
 def test_the_aigc_label_decides_only_when_confirmed(label: str, decides: bool) -> None:
     value = json.dumps({"AIGC": {**LABEL, "Label": label}})
     for reasons in (
+        observe(("script", "application/aigc+json", value)),
         observe(("meta", "aigc", value)),
         observe(("field", "AIGC", value)),
         observe(raw=BODY + "\n" + value),

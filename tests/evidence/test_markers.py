@@ -41,7 +41,8 @@ TRUE_PAGES = {
     "perplexity-upload:attached": BODY + "The depth is nine metres [attached_file:1] at low tide.",
     "self-description": BODY
     + "As an AI language model, I do not have access to current ferry times, but the port's site lists them.",
-    "self-description:zh": "港口在洪水之后重建。作为一个人工智能语言模型，我无法提供实时的渡轮时刻表，请查看港口网站。码头长八百米。",
+    "self-description:zh": "港口在洪水之后重建。作为一个人工智能语言模型，我无法提供实时的渡轮时刻表。"
+    "请查看港口网站。码头长八百米。",
     "self-description:es": "El puerto fue reconstruido. Como modelo de lenguaje, no puedo consultar los horarios "
     "actuales del "
     "transbordador.",

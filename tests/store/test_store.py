@@ -37,9 +37,14 @@ def python(code: str, *arguments: str) -> subprocess.Popen[str]:
 
 def test_a_commit_is_seen_whole_or_not_at_all(store: Store) -> None:
     before = store.current
-    with pytest.raises(ZeroDivisionError), store.commit("fails") as commit:
-        commit.insert("models", [{"model": "m1"}])
-        _ = 1 / 0
+
+    def fail() -> None:
+        with store.commit("fails") as commit:
+            commit.insert("models", [{"model": "m1"}])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert store.current == before
     assert store.sql("from models").fetchall() == []
     assert list((store.root / "staging").iterdir()) == []
@@ -62,7 +67,8 @@ def test_a_reader_keeps_its_snapshot(store: Store) -> None:
 def test_a_catalogue_that_a_plain_duckdb_has_open_stays_on_disk(store: Store) -> None:
     held = store.current
     reader = python(
-        "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True); print('open', flush=True); sys.stdin.readline()",
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1], read_only=True)\n"
+        "print('open', flush=True); sys.stdin.readline()",
         str(held),
     )
     assert reader.stdout is not None
@@ -140,9 +146,9 @@ def test_a_writer_killed_at_any_step_leaves_the_old_store_or_the_new(store: Stor
 
 
 def test_waiting_for_another_writer_ends_with_an_error(store: Store) -> None:
-    with store.commit("slow"), pytest.raises(StoreError, match="Another process has been committing"):
-        with store.commit("impatient", timeout=0.1):
-            pass
+    error = pytest.raises(StoreError, match="Another process has been committing")
+    with store.commit("slow"), error, store.commit("impatient", timeout=0.1):
+        pass
 
 
 def test_threads_of_one_process_take_turns(store: Store) -> None:
@@ -211,7 +217,7 @@ def test_a_full_disk_while_publishing_leaves_the_store(store: Store, monkeypatch
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("provenance.store.store.shutil.copyfile", full)
-    with pytest.raises(StoreError, match="The disk is full.*Free some space"), store.commit("never"):
+    with pytest.raises(StoreError, match=r"The disk is full.*Free some space"), store.commit("never"):
         pass
     monkeypatch.undo()
     assert store.verify().sound

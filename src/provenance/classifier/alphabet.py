@@ -3,19 +3,20 @@
 The style model reads symbols, not characters, so that it can't live on what extraction, typography or a disguise
 alters: white space, Markdown, the glyph of a quotation mark or dash, accents, full-width or mathematical letters,
 zero-width characters, Cyrillic and Greek look-alikes, and the spelling of numbers. The table is stored in the model file, so
-a model always reads text through the alphabet that it was trained on.
+a model always reads text through the alphabet that it was trained on. Characters are classified by Unicode 3.2, which every
+Python ships unchanged, so that training gives the same bytes under each of them.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Final
+from unicodedata import ucd_3_2_0 as unicode_data
 
 import numpy as np
 import numpy.typing as npt
 
 TABLE_SIZE: Final = 0x20000
-"""Code points below this are looked up; higher ones are dropped (tags, variation selectors, private use)."""
+"""Code points below this are looked up; higher ones are dropped (rare Han, tags, variation selectors, private use)."""
 
 DROP: Final = 0
 SPACE: Final = 1
@@ -85,7 +86,7 @@ _LITERAL: Final = {
 # model is calibrated for no language that is written with them).
 _ALIASES: Final = {
     "’‘‛ʼʹ′＇´": "'",
-    "‐‑⁃﹣－­": "-",
+    "‐‑⁃﹣－": "-",
     "“”„‟«»″〝〞＂「」『』": '"',
     "。．｡": ".",
     "，、､": ",",
@@ -119,37 +120,59 @@ _ALIASES: Final = {
 }
 
 
-def _symbol(character: str, letters: int) -> int:
+# Unseen on a page: format characters, variation selectors, fillers.
+_INVISIBLE: Final = (
+    (0xAD, 0xAD),
+    (0x34F, 0x34F),
+    (0x61C, 0x61C),
+    (0x115F, 0x1160),
+    (0x17B4, 0x17B5),
+    (0x180B, 0x180F),
+    (0x200B, 0x200F),
+    (0x202A, 0x202E),
+    (0x2060, 0x206F),
+    (0x3164, 0x3164),
+    (0xE000, 0xF8FF),
+    (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF),
+    (0xFFA0, 0xFFA0),
+    (0xFFF0, 0xFFFF),
+)
+_FIRST_PICTOGRAPH: Final = 0x1F000
+
+
+def _plain(character: str, letters: int) -> int:
+    """Symbol of a character that needs no Unicode data, -1 for the others."""
     if "a" <= character <= "z":
         return LOWER + ord(character) - ord("a")
     if "A" <= character <= "Z":
         return letters + ord(character) - ord("A")
-    if character.isdigit():
+    if "0" <= character <= "9":
         return DIGIT
     return _LITERAL.get(character, -1)
 
 
-def _classify(character: str, letters: int) -> int:
-    symbol = _symbol(character, letters)
+def _symbol(character: str, letters: int) -> int:
+    symbol = _plain(character, letters)
     if symbol >= 0:
         return symbol
-    category = unicodedata.category(character)
-    if category in {"Mn", "Me", "Cf", "Cc", "Cs", "Co", "Cn"}:
-        return DROP
-    if category in {"Zs", "Zl", "Zp"}:
-        return SPACE if category == "Zs" else NEWLINE
-    base = unicodedata.normalize("NFKD", character)
+    base = unicode_data.normalize("NFKD", character)
     if base == "...":
         return ELLIPSIS
-    if base and base[0] != character:
-        symbol = _symbol(base[0], letters)
-        if symbol >= 0:
+    category = unicode_data.category(character)
+    if category[0] == "Z":
+        return NEWLINE if category in {"Zl", "Zp"} else SPACE
+    if base[0] != character:
+        symbol = _plain(base[0], letters)
+        if symbol > SPACE:
             return symbol
+    if category in {"Mn", "Me", "Cf"}:
+        return DROP
     if category == "Pd":
         return DASH
-    if category in {"Nd", "Nl", "No"}:
+    if category[0] == "N":
         return DIGIT
-    if category.startswith("L") or category == "Mc":
+    if category[0] in "LM" or (category == "Cn" and ord(character) < _FIRST_PICTOGRAPH):
         return OTHER
     return SPACE
 
@@ -166,9 +189,11 @@ def build_table(*, keep_case: bool = False) -> npt.NDArray[np.uint8]:
     letters = UPPER if keep_case else LOWER
     table = np.zeros(TABLE_SIZE, np.uint8)
     for code in range(TABLE_SIZE):
-        table[code] = _classify(chr(code), letters)
+        table[code] = _symbol(chr(code), letters)
     for characters, target in _ALIASES.items():
         for character in characters:
-            capital = character.isupper()
-            table[ord(character)] = _symbol(target.upper() if capital else target, letters)
+            capital = unicode_data.category(character) == "Lu"
+            table[ord(character)] = _plain(target.upper() if capital else target, letters)
+    for first, final in _INVISIBLE:
+        table[first : final + 1] = DROP
     return table

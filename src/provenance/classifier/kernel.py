@@ -167,6 +167,11 @@ def normalise(text, start, end, table, out):
                         length += 1
             out[length] = symbol
             length += 1
+            while after < end and text[after] < 0x80 and table[text[after]] >= LOWER:
+                symbol = table[text[after]]
+                out[length] = symbol
+                length += 1
+                after += 1
             last = symbol
         elif symbol == OTHER or symbol == DIGIT:
             if pending and last != SPACE and last != OPEN:
@@ -257,75 +262,57 @@ def _slot(value, seed, bits):
 
 
 @njit(cache=True, nogil=True)
-def window_slots(symbols, start, end, bits, orders, words_most, seen, stamp, out):
+def window_slots(symbols, start, end, bits, seen, stamp, out):
     """Distinct n-gram buckets of one window.
 
-    Character 3-, 4- and 5-grams fill buckets ``0 .. 2**bits - 1``, word 1- to ``words_most``-grams (marks of
-    punctuation are words) ``2**bits .. 2**(bits + 1) - 1``.
+    Character 5-grams fill buckets ``0 .. 2**bits - 1``, word 1-, 2- and 3-grams (marks of punctuation are
+    words) ``2**bits .. 2**(bits + 1) - 1``.
 
     Args:
         symbols: From ``normalise``.
         start: First symbol of the window.
         end: One past its last symbol.
         bits: log2 of the buckets of each block.
-        words_most: Longest word n-gram.
-        seen: ``uint32[2**(bits + 1)]`` of stamps of earlier windows.
+        seen: ``uint16[2**(bits + 1)]`` of stamps of earlier windows.
         stamp: A number that no earlier window used.
-        out: Room for ``6 * (end - start) + 8`` buckets.
+        out: Room for ``4 * (end - start) + 4`` buckets.
 
     Returns:
-        Buckets written, how many of them are of characters, and the number of words.
+        Buckets written, and how many of them, the first, are of characters.
     """
     count = 0
     rolling = np.uint64(0)
-    for index in range(start, end):
+    for index in range(start, min(start + 4, end)):
         rolling = (rolling >> np.uint64(8)) | (np.uint64(symbols[index]) << np.uint64(32))
-        have = index - start + 1
-        if have >= 3 and orders & 8:
-            slot = _slot(rolling >> np.uint64(16), CHARACTER_SEED, bits)
-            if seen[slot] != stamp:
-                seen[slot] = stamp
-                out[count] = slot
-                count += 1
-        if have >= 4 and orders & 16:
-            slot = _slot(rolling >> np.uint64(8) | np.uint64(1 << 40), CHARACTER_SEED, bits)
-            if seen[slot] != stamp:
-                seen[slot] = stamp
-                out[count] = slot
-                count += 1
-        if have >= 5 and orders & 32:
-            slot = _slot(rolling | np.uint64(1 << 41), CHARACTER_SEED, bits)
-            if seen[slot] != stamp:
-                seen[slot] = stamp
-                out[count] = slot
-                count += 1
+    for index in range(start + 4, end):
+        rolling = (rolling >> np.uint64(8)) | (np.uint64(symbols[index]) << np.uint64(32))
+        slot = _slot(rolling, CHARACTER_SEED, bits)
+        if seen[slot] != stamp:
+            seen[slot] = stamp
+            out[count] = slot
+            count += 1
     characters = count
     base = np.int64(1) << bits
-    previous = np.uint64(1)
     before = np.uint64(1)
+    previous = np.uint64(1)
     word = np.uint64(0)
-    words = 0
     for index in range(start, end + 1):
         symbol = symbols[index] if index < end else np.uint8(SPACE)
-        inside = symbol >= LOWER or symbol == DIGIT or symbol == APOSTROPHE or symbol == HYPHEN
-        if inside:
+        if symbol >= LOWER or symbol == DIGIT or symbol == APOSTROPHE or symbol == HYPHEN:
             word = (word ^ np.uint64(symbol)) * WORD_SEED
             word ^= word >> np.uint64(31)
-        closing = 0 if inside else (1 if word != 0 else 0)
-        marks = 0 if inside or symbol == SPACE else 1
-        for step in range(closing + marks):
-            if step < closing:
+            continue
+        mark = symbol != SPACE
+        while word != 0 or mark:
+            if word != 0:
                 token = word
-                words += 1
                 word = np.uint64(0)
             else:
                 token = np.uint64(symbol) * MIX
-            gram = token
-            for size in range(1, words_most + 1):
-                if size == 2:
-                    gram = token ^ (previous * CHARACTER_SEED + np.uint64(0x51))
-                elif size == 3:
-                    gram = token ^ (previous * CHARACTER_SEED + np.uint64(0x53)) ^ (before * MIX)
+                mark = False
+            pair = token ^ (previous * CHARACTER_SEED + np.uint64(0x51))
+            triple = (pair ^ (before * MIX)) + np.uint64(0x53)
+            for gram in (token, pair, triple):
                 slot = base + _slot(gram, WORD_SEED, bits)
                 if seen[slot] != stamp:
                     seen[slot] = stamp
@@ -333,4 +320,99 @@ def window_slots(symbols, start, end, bits, orders, words_most, seen, stamp, out
                     count += 1
             before = previous
             previous = token
-    return count, characters, words
+    return count, characters
+
+
+@njit(cache=True, nogil=True)
+def count_words(symbols, start, end):
+    """Runs of letters and digits."""
+    words = 0
+    inside = False
+    for index in range(start, end):
+        letter = _is_word(symbols[index])
+        if letter and not inside:
+            words += 1
+        inside = letter
+    return words
+
+
+@njit(cache=True, nogil=True)
+def symbol_after_words(symbols, start, end, words):
+    """One past the symbol that ends the given number of words, at most ``end``."""
+    count = 0
+    inside = False
+    for index in range(start, end):
+        letter = _is_word(symbols[index])
+        if inside and not letter:
+            count += 1
+            if count == words:
+                return index
+        inside = letter
+    return end
+
+
+@njit(cache=True, nogil=True)
+def window_margin(symbols, start, end, bits, weights, scales, seen, stamp, slots):
+    """Linear score of one window: two sums of integers, each over the root of the number of its n-grams."""
+    count, characters = window_slots(symbols, start, end, bits, seen, stamp, slots)
+    character_sum = np.int64(0)
+    for index in range(characters):
+        character_sum += weights[slots[index]]
+    word_sum = np.int64(0)
+    for index in range(characters, count):
+        word_sum += weights[slots[index]]
+    return (
+        scales[0] * character_sum / np.sqrt(max(1.0, float(characters)))
+        + scales[1] * word_sum / np.sqrt(max(1.0, float(count - characters)))
+        + scales[2]
+    )
+
+
+@njit(cache=True, nogil=True)
+def document_margin(symbols, start, end, window, bits, weights, scales, seen, stamp, slots):
+    """Mean score of the equal windows of a document, none longer than ``window``, and the next free stamp."""
+    parts = max(1, (end - start + window - 1) // window)
+    total = 0.0
+    for part in range(parts):
+        first = start + (end - start) * part // parts
+        final = start + (end - start) * (part + 1) // parts
+        total += window_margin(symbols, first, final, bits, weights, scales, seen, stamp, slots)
+        stamp = np.uint16(stamp + 1)
+        if stamp == 0:
+            seen[:] = 0
+            stamp = np.uint16(1)
+    return total / parts, stamp
+
+
+@njit(cache=True, nogil=True)
+def score_texts(text, offsets, table, window, bits, weights, scales, symbols, margins, words):
+    """Score every text of an Arrow string array; ``symbols`` has room for the longest one."""
+    seen = np.zeros(np.int64(2) << bits, np.uint16)
+    slots = np.empty(4 * window + 16, np.int32)
+    stamp = np.uint16(1)
+    for row in range(margins.size):
+        length = normalise(text, offsets[row], offsets[row + 1], table, symbols)
+        words[row] = count_words(symbols, 0, length)
+        margins[row], stamp = document_margin(symbols, 0, length, window, bits, weights, scales, seen, stamp, slots)
+
+
+@njit(cache=True, nogil=True)
+def symbolise_texts(text, offsets, table, symbols, starts):
+    """Symbols of every text, end to end; row ``i`` is ``symbols[starts[i]:starts[i + 1]]``."""
+    starts[0] = 0
+    for row in range(starts.size - 1):
+        starts[row + 1] = starts[row] + normalise(
+            text, offsets[row], offsets[row + 1], table, symbols[starts[row] :]
+        )
+
+
+@njit(cache=True, nogil=True)
+def score_spans(symbols, starts, ends, window, bits, weights, scales, margins):
+    """Score spans of symbols, as ``score_texts`` scores texts."""
+    seen = np.zeros(np.int64(2) << bits, np.uint16)
+    slots = np.empty(4 * window + 16, np.int32)
+    stamp = np.uint16(1)
+    for row in range(margins.size):
+        margins[row], stamp = document_margin(
+            symbols, starts[row], ends[row], window, bits, weights, scales, seen, stamp, slots
+        )

@@ -27,9 +27,7 @@ def run(arguments: list[str]) -> int:
     try:
         command = typer.main.get_command(app)
         defaults = settings.default_map(settings.load(Path.cwd()), getattr(command, "commands", {}))
-        outcome = command.main(
-            args=arguments, prog_name="provenance", standalone_mode=False, default_map=defaults
-        )
+        outcome = command.main(args=arguments, prog_name="provenance", standalone_mode=False, default_map=defaults)
         return outcome if isinstance(outcome, int) else 0
     except typer.Exit as stop:
         return stop.exit_code

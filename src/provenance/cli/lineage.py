@@ -77,7 +77,9 @@ def add_run(
 @app.command()
 def trace(
     node: Annotated[str, typer.Argument(metavar="NODE", help="A model, dataset, run, scan, set, source or record.")],
-    direction: Annotated[Literal["up", "down", "both"], typer.Option(help="Towards origins, towards uses, or both.")] = "both",
+    direction: Annotated[
+        Literal["up", "down", "both"], typer.Option(help="Towards origins, towards uses, or both.")
+    ] = "both",
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> int:
@@ -111,14 +113,19 @@ def loops(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int:
     else:
         output.table(
             ("model", "dataset", "records", "share of words", "witness"),
-            [(row["model"], row["dataset"], row["records"], row["share"], " -> ".join(row["witness"])) for row in found],
+            [
+                (row["model"], row["dataset"], row["records"], row["share"], " -> ".join(row["witness"]))
+                for row in found
+            ],
         )
     return 1 if found else 0
 
 
 def check(
     dataset: Annotated[str, typer.Argument(metavar="DATASET")],
-    for_model: Annotated[str | None, typer.Option("--for-model", metavar="MODEL", help="The model to be trained.")] = None,
+    for_model: Annotated[
+        str | None, typer.Option("--for-model", metavar="MODEL", help="The model to be trained.")
+    ] = None,
     policy: PolicyOption = "default",
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
@@ -139,5 +146,3 @@ def check(
             output.emit(f"  loop: {' -> '.join(output.safe(step) for step in loop.witness)}")
         output.table(("figure", "value"), list(result.figures.items()))
     return 0 if result.allowed else 1
-
-

@@ -9,9 +9,7 @@ import typer
 
 StoreOption = Annotated[
     Path,
-    typer.Option(
-        "--store", metavar="DIR", envvar="PROVENANCE_STORE", help="The store.", show_default=True
-    ),
+    typer.Option("--store", metavar="DIR", envvar="PROVENANCE_STORE", help="The store.", show_default=True),
 ]
 DEFAULT_STORE = Path("provenance-store")
 

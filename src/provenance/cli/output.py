@@ -21,7 +21,8 @@ def safe(value: object) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        character if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+        character
+        if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
         else f"\\u{ord(character):04x}"
         for character in text
     )

@@ -32,7 +32,9 @@ def explain(
     if json:
         output.emit_json(found.as_dict())
         return 0
-    output.emit(f"{output.safe(found.record['record_id'])}  {found.record['tag']}  ({output.safe(found.record['reason'])})")
+    output.emit(
+        f"{output.safe(found.record['record_id'])}  {found.record['tag']}  ({output.safe(found.record['reason'])})"
+    )
     for key in ("url", "captured_at", "language", "words", "scan", "uri", "position", "score"):
         if found.record.get(key) is not None:
             output.emit(f"  {key:<12} {output.safe(found.record[key])}")
@@ -44,8 +46,15 @@ def explain(
         output.table(
             ("model", "set", "tier", "share", "words", "verified", "passages (words from-to)"),
             [
-                (m["model"], m["name"], m["tier"], m["share"], m["matched_words"], m["verified"],
-                 ", ".join(f"{s['start']}-{s['end']}" for s in m["spans"][:5]))
+                (
+                    m["model"],
+                    m["name"],
+                    m["tier"],
+                    m["share"],
+                    m["matched_words"],
+                    m["verified"],
+                    ", ".join(f"{s['start']}-{s['end']}" for s in m["spans"][:5]),
+                )
                 for m in found.matches
             ],
             title="shares text with",
@@ -116,9 +125,7 @@ def _answer(store: Store, query: str, form: Format) -> None:
                 _print(relation, form)
         except duckdb.Error as error:
             message = str(error)
-            raise UsageError(
-                message, next_step="`provenance sql \"show tables\"` lists what can be asked"
-            ) from error
+            raise UsageError(message, next_step='`provenance sql "show tables"` lists what can be asked') from error
 
 
 def _print(relation: duckdb.DuckDBPyRelation, form: Format) -> None:

@@ -30,7 +30,9 @@ Paths = Annotated[list[str], typer.Argument(metavar="PATHS...", help="Files, fol
 def scan(
     paths: Paths,
     store: StoreOption = DEFAULT_STORE,
-    name: Annotated[str | None, typer.Option(help="Name to ask for the scan by; the first source's if left out.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name to ask for the scan by; the first source's if left out.")
+    ] = None,
     jobs: JobsOption = None,
     policy: PolicyOption = "default",
     root: Annotated[str | None, typer.Option(metavar="DIR", help="Keep URIs relative to this folder.")] = None,
@@ -41,7 +43,9 @@ def scan(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also write records-*.parquet and rejects-*.parquet there.")
     ] = None,
-    no_store: Annotated[bool, typer.Option("--no-store", help="Leave no trace in the store (needs --out or --json).")] = False,
+    no_store: Annotated[
+        bool, typer.Option("--no-store", help="Leave no trace in the store (needs --out or --json).")
+    ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything was rejected.")] = False,
     json: JsonOption = False,
 ) -> int:
@@ -195,8 +199,12 @@ def rematch(
 
 def filter_records(
     what: Annotated[list[str], typer.Argument(metavar="SCAN_OR_PATHS...", help="A scan's name or id, or files.")],
-    keep: Annotated[str, typer.Option(metavar="TAGS", help="Tags to keep, comma-separated: human[,unknown].")] = "human",
-    out: Annotated[Path, typer.Option(metavar="FILE", help="Parquet (.parquet) or JSONL (.jsonl, .jsonl.gz, .jsonl.zst).")] = ...,  # type: ignore[assignment]
+    keep: Annotated[
+        str, typer.Option(metavar="TAGS", help="Tags to keep, comma-separated: human[,unknown].")
+    ] = "human",
+    out: Annotated[
+        Path, typer.Option(metavar="FILE", help="Parquet (.parquet) or JSONL (.jsonl, .jsonl.gz, .jsonl.zst).")
+    ] = ...,  # type: ignore[assignment]
     dataset: Annotated[str | None, typer.Option(metavar="NAME", help="Record the result as a dataset.")] = None,
     with_tags: Annotated[bool, typer.Option("--with-tags", help="Add tag, reason and score columns.")] = False,
     policy: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="Policy; the scan's own if left out.")] = None,
@@ -226,7 +234,9 @@ def filter_records(
         output.emit_json({**vars(result), "dropped_by_reason": reasons})
         return 0
     output.table(("tag", "reason", "records"), [tuple(row.values()) for row in reasons], title="dropped")
-    output.emit(f"{result.kept:,} records kept in {result.out}, {result.dropped:,} dropped (listed in {result.dropped_list})")
+    output.emit(
+        f"{result.kept:,} records kept in {result.out}, {result.dropped:,} dropped (listed in {result.dropped_list})"
+    )
     if result.dataset_id:
         output.emit(f"dataset {result.dataset_id}")
     return 0
@@ -270,7 +280,9 @@ def train(
 
 def evaluate(
     paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Labelled Parquet or JSONL.")],
-    model: Annotated[Path | None, typer.Option(metavar="FILE", help="A model file; the shipped one if left out.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A model file; the shipped one if left out.")
+    ] = None,
     policy: PolicyOption = "default",
     min_words: Annotated[int, typer.Option(help="Leave out shorter texts.")] = 100,
     json: JsonOption = False,

@@ -30,7 +30,16 @@ def status(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int:
     output.table(
         ("scan", "state", "policy", "sources", "records", "rejects", "skipped", "started"),
         [
-            (s["name"], s["state"], s["policy"], s["sources"], s["records"], s["rejects"], s["skipped"], s["started_at"])
+            (
+                s["name"],
+                s["state"],
+                s["policy"],
+                s["sources"],
+                s["records"],
+                s["rejects"],
+                s["skipped"],
+                s["started_at"],
+            )
             for s in found["scans"]
         ],
         title=f"store {store}",
@@ -41,7 +50,9 @@ def status(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int:
             [(s["name"], s["label"], s["model"], s["released"], s["references"]) for s in found["reference_sets"]],
         )
     if found["datasets"]:
-        output.table(("dataset", "records", "digest"), [(d["name"], d["records"], d["digest"]) for d in found["datasets"]])
+        output.table(
+            ("dataset", "records", "digest"), [(d["name"], d["records"], d["digest"]) for d in found["datasets"]]
+        )
     output.emit(
         f"{found['records']:,} records, {found['models']:,} models, {found['edges']:,} edges, "
         f"{output.size(found['bytes'])} on disk, catalogue {found['catalogue']}"
@@ -66,7 +77,7 @@ def verify(
         for swept in report.swept:
             output.emit(f"swept: {output.safe(swept)}")
         output.emit(
-            f"{'sound' if report.sound else 'NOT SOUND'}: {report.parts:,} parts and {report.segments:,} segments checked, "
+            f"{'sound' if report.sound else 'NOT SOUND'}: {report.parts:,} parts and {report.segments:,} segments, "
             f"{report.records:,} records counted"
         )
     return 0 if report.sound else 1

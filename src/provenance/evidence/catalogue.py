@@ -290,8 +290,10 @@ MARKERS: Final = (
     Marker(
         "self-description",
         "any",
-        r"(?i)\bas an? (?:ai|artificial|large lang|language mod|text-based ai)|作[为為].{0,30}(?:模型|助手)|言語モデルとして|"
-        r"アシスタントとして|modelo de l|asistente de i|assistente de i|en tant qu|als (?:ki\b|ki-|sprach|großes sprach|"
+        r"(?i)\bas an? (?:ai|artificial|large lang|language mod|text-based ai)|作[为為].{0,30}(?:模型|助手)|"
+        r"言語モデルとして|"
+        r"アシスタントとして|modelo de l|asistente de i|assistente de i|en tant qu|als (?:ki\b|ki-|sprach|"
+        r"großes sprach|"
         r"k[üu]nstliche)|come (?:modello|assistente)|(?:как|будучи) (?:язык|искус|ии)|모델(?:로서|로써|이기)|(?:بصفتي|"
         r"كوني|باعتباري) نموذج",
         _any_case(rf"(?:{_SELF_EN}|{_SELF_OTHER})"),
@@ -370,7 +372,6 @@ MARKERS: Final = (
     ),
 )
 """Families and strings follow the project's notes on markers; ``since`` is the day the product opened, never later
-than the first
-day the string can have appeared."""
+than the first day on which the string can have appeared."""
 
 PREFILTER: Final = "|".join(f"(?:{marker.prefilter})" for marker in MARKERS)

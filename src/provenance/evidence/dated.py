@@ -1,8 +1,8 @@
 """Dated: what the time of capture says about who can have written a text.
 
 Before 2019-02-14 (GPT-2's first, partial release) no language model wrote fluently; the default policy decides on
-captures before
-2019-01-01. Later captures only shift the prior share of synthetic text, which ranks and never decides.
+captures before 2019-01-01. Later captures only shift the prior share of synthetic text, which ranks and never
+decides.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ PRIOR_BY_MONTH: Final[tuple[tuple[dt.date, float], ...]] = (
     (dt.date(2025, 7, 1), 0.4),
 )
 """Share of newly captured web text that models wrote, from each date on: steps at GPT-2, the GPT-3 API, ChatGPT,
-then assumed
-growth. The shares are assumptions; the policies repeat them and may differ."""
+then assumed growth. The shares are assumptions; the policies repeat them and may differ."""
 
 
 def prior(captured: dt.date | None) -> float:

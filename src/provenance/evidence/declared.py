@@ -1,8 +1,7 @@
 """Declared: what the publisher itself says about who wrote the text, in headers, metadata, labels or fields.
 
 Only what speaks of the text itself counts. A record recovered after damage is not believed. A declaration that no
-model was used
-weighs a little towards human and never decides; the absence of any says nothing and gives no evidence.
+model was used weighs a little towards human and never decides; the absence of any says nothing and gives no evidence.
 """
 
 from __future__ import annotations
@@ -66,7 +65,8 @@ _C2PA_ARMOUR: Final = "-----BEGIN C2PA MANIFEST-----"
 _AIGC_TEXT: Final = re.compile(r"[\"']?\bAIGC[\"']?\s*[:：=]\s*(\{[^{}]{5,2000}\})")
 _AIGC_YAML: Final = re.compile(r"^AIGC:[ \t]*\n((?:[ \t]+\w+:.*\n?){1,12})", re.MULTILINE)
 _AIGC_ABOUT: Final = re.compile(
-    r"GB ?/?T? ?45438|标识办法|示例|举例|字段|ReservedCode.{0,40}(?:字段|field)|\b(?:example|standard|schema|metadata|field)\b",
+    r"GB ?/?T? ?45438|标识办法|示例|举例|字段|ReservedCode.{0,40}(?:字段|field)|"
+    r"\b(?:example|standard|schema|metadata|field)\b",
     re.IGNORECASE,
 )
 _SENTENCE: Final = re.compile(
@@ -119,7 +119,7 @@ def _wanted(declarations: pa.ListArray) -> Iterator[tuple[int, str, str, str]]:
         pc.and_(at("http"), pc.is_in(name, pa.array(["ai-disclosure", "link"]))),
         pc.and_(at("meta"), pc.is_in(name, pa.array(_META_NAMES))),
         pc.and_(at("jsonld"), spoken),
-        pc.and_(at("script"), pc.is_in(name, pa.array(["application/c2pa"]))),
+        pc.and_(at("script"), pc.is_in(name, pa.array(["application/c2pa", "application/aigc+json"]))),
         pc.and_(at("link"), pc.is_in(name, pa.array(["c2pa-manifest"]))),
         pc.and_(at("field"), pc.match_substring_regex(name, "generat|synthetic|model|llm|aigc")),
         pc.and_(at("card"), pc.is_in(name, pa.array(["language_creators", "annotations_creators", "tags"]))),
@@ -146,6 +146,8 @@ def _read(where: str, name: str, value: str) -> list[Evidence]:
             for kind, term, reading, model in article_declarations(value)
         ]
         return reasons + _labelled(value, "JSON-LD")
+    if name == "application/aigc+json":
+        return _labelled(value, "script element")
     if where in ("script", "link"):
         return _manifest(f"HTML {where} element")
     if where == "field":

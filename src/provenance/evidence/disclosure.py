@@ -1,7 +1,8 @@
 """Read declarations that are structured: header fields, JSON of pages and labels. Parsers with caps, nothing more.
 
 Sources: draft-abaris-aicdh-00 and -01 (``AI-Disclosure``, a Dictionary of RFC 9651), the community proposals for
-``<meta name="ai-disclosure">`` and ``<meta name="ai-generated">``, IPTC's Digital Source Type vocabulary as schema.org uses it, GB 45438-2025.
+``<meta name="ai-disclosure">`` and ``<meta name="ai-generated">``, IPTC's Digital Source Type vocabulary as
+schema.org uses it, GB 45438-2025.
 """
 
 from __future__ import annotations
@@ -64,8 +65,10 @@ _ARTICLE: Final = re.compile(
 
 
 def dictionary(value: str) -> dict[str, str]:
-    """Parse a Dictionary of RFC 9651, leniently: parameters count as members, since the draft's own example writes
-    them so."""
+    """Parse a Dictionary of RFC 9651, leniently.
+
+    Parameters count as members, because the draft's own example separates its keys by semicolons.
+    """
     members: dict[str, str] = {}
     at = 0
     value = value[:MAX_HEADER]

@@ -41,7 +41,8 @@ _TOPIC: Final = re.compile(
     r"de langage|"
     r"généré par (?:l['’])?ia|inteligencia artificial|intelligence artificielle|нейросет\w+|языков\w+ модел\w+|"
     r"промпт\w*)\b"
-    r"|提示词|大模型|语言模型|人工智能|生成式|聊天机器人|プロンプト|生成AI|言語モデル|チャットボット|언어 모델|프롬프트",
+    r"|提示词|大模型|语言模型|人工智能|生成式|聊天机器人|"
+    r"プロンプト|生成AI|言語モデル|チャットボット|언어 모델|프롬프트",
     re.IGNORECASE,
 )
 _REPORTED: Final = re.compile(

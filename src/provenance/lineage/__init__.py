@@ -13,9 +13,9 @@ from provenance.lineage.graph import (
     resolve,
     run_id,
     seal_dataset,
-    trace,
 )
 from provenance.lineage.loops import Loop, feedback_loops, loops_for
+from provenance.lineage.trace import trace
 
 __all__ = [
     "CheckResult",

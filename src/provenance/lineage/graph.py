@@ -1,4 +1,4 @@
-"""Adding to the lineage graph by hand, and walking it.
+"""Adding to the lineage graph by hand.
 
 Ids of nodes: ``model:NAME``, ``dataset:NAME`` or ``dataset:NAME@VERSION``, ``run:NAME``, ``source:ID``; scans
 and reference sets have their own ids. Versions are ordered in time, so models among themselves and datasets
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import xxhash
@@ -20,8 +20,6 @@ from provenance.store.parts import write_part
 
 if TYPE_CHECKING:
     from provenance.store import Commit, Store
-
-Direction = Literal["up", "down", "both"]
 
 VERSION_RELATIONS: Final = ("successor_of", "fine_tuned_from", "distilled_from")
 _RELATIONS: Final[Mapping[str, str]] = {
@@ -79,7 +77,8 @@ def add_model(
     node = model_id(_named(name, "model"))
     with store.commit(f"add {node}") as commit:
         known = commit.execute(
-            "select family, developer, released, predecessor from models where model = ? order by recorded_at desc limit 1",
+            "select family, developer, released, predecessor from models where model = ? "
+            "order by recorded_at desc limit 1",
             [node.removeprefix("model:")],
         ).fetchall()
         old = known[0] if known else (None, None, None, None)
@@ -137,7 +136,7 @@ def add_dataset(
         node if origin in (name, node) else resolve(store, origin, ("dataset", "generation_set", "human_set"))
         for origin in derived_from
     ]
-    members = pa.array([], pa.string())
+    members = None
     if scan_ids:
         members = store.sql(
             "select distinct record_id from records where list_contains($1, scan_id) "
@@ -151,7 +150,7 @@ def add_dataset(
 def seal_dataset(
     store: Store,
     name: str,
-    record_ids: pa.Array | pa.ChunkedArray | Sequence[str],
+    record_ids: pa.Array | pa.ChunkedArray | Sequence[str] | None,
     *,
     derived_from: Sequence[str] = (),
     location: str | None = None,
@@ -165,7 +164,7 @@ def seal_dataset(
     Args:
         store: The store.
         name: Name or node id.
-        record_ids: Its members; may be empty for a dataset known only by what it was made of.
+        record_ids: Its members. None for a dataset that is known only by what it was made of; it has no digest.
         derived_from: Node ids of scans, datasets and reference sets that it was made of.
         location: Where its files are.
         version: Its version, if it has several.
@@ -174,10 +173,8 @@ def seal_dataset(
         LineageError: If it exists with other members, or would come from itself.
     """
     node = name if name.startswith("dataset:") else dataset_id(_named(name, "dataset"), version)
-    members = sorted(
-        set(record_ids if not isinstance(record_ids, pa.Array | pa.ChunkedArray) else record_ids.to_pylist())
-    )
-    digest = xxhash.xxh3_128_hexdigest("\n".join(members).encode())
+    members = None if record_ids is None else sorted(set(_strings(record_ids)))
+    digest = None if members is None else xxhash.xxh3_128_hexdigest("\n".join(members).encode())
     with store.session():
         part = None
         if members:
@@ -199,18 +196,14 @@ def seal_dataset(
                 return node
             if part is not None:
                 commit.add_part(part)
-            words = commit.execute(
-                "select sum(words)::bigint from (select any_value(words) as words from observations "
-                "semi join (select unnest($1) as record_id) as member using (record_id) group by record_id)",
-                [members],
-            ).fetchall()[0][0]
+            words = None if members is None else _words(commit, members)
             row = {"dataset_id": node, "name": node.removeprefix("dataset:"), "version": version, "digest": digest}
             commit.insert(
                 "datasets",
                 [
                     {
                         **row,
-                        "records": len(members),
+                        "records": None if members is None else len(members),
                         "words": words,
                         "sealed_at": commit.recorded_at,
                         "location": location,
@@ -218,6 +211,19 @@ def seal_dataset(
                 ],
             )
     return node
+
+
+def _strings(values: pa.Array | pa.ChunkedArray | Sequence[str]) -> Sequence[str]:
+    return values.to_pylist() if isinstance(values, pa.Array | pa.ChunkedArray) else values
+
+
+def _words(commit: Commit, members: Sequence[str]) -> int:
+    ((words,),) = commit.execute(
+        "select coalesce(sum(words), 0)::bigint from (select any_value(words) as words from observations "
+        "semi join (select unnest($1) as record_id) as member using (record_id) group by record_id)",
+        [list(members)],
+    ).fetchall()
+    return int(words)
 
 
 def add_run(
@@ -310,67 +316,6 @@ def resolve(store: Store, name: str, kinds: Sequence[str] = ()) -> str:
         )
     listed = ", ".join(f"{row[0]} ({row[1]})" for row in found[:5])
     raise LineageError(f"{name!r} can mean several things: {listed}", next_step="Give the id")
-
-
-def trace(store: Store, name: str, direction: Direction = "both") -> dict[str, list[dict[str, Any]]]:
-    """List what a node comes from (``ancestors``) and what came from it (``descendants``), nearest first.
-
-    Args:
-        store: The store.
-        name: Name or id of a node, or a record id: a record comes from its scan and source, and from the reference
-            sets that it shares text with; datasets that hold it came from it.
-        direction: ``up``, ``down`` or ``both``.
-
-    Returns:
-        Rows with ``id``, ``kind``, ``name``, ``distance`` and ``relation``.
-    """
-    found: dict[str, list[dict[str, Any]]] = {}
-    starts_up, starts_down = _record_neighbours(store, name)
-    if not starts_up:
-        node = resolve(store, name)
-        starts_up = starts_down = [(node, 0, "")]
-    for heading, macro, starts, wanted in (
-        ("ancestors", "ancestors", starts_up, direction in ("up", "both")),
-        ("descendants", "descendants", starts_down, direction in ("down", "both")),
-    ):
-        if wanted:
-            found[heading] = _walk(store, macro, starts)
-    return found
-
-
-def _record_neighbours(store: Store, name: str) -> tuple[list[tuple[str, int, str]], list[tuple[str, int, str]]]:
-    up = store.sql(
-        "select scan_id, 1, 'wasGeneratedBy' from observations where record_id = $1 "
-        "union select 'source:' || source_id, 1, 'wasDerivedFrom' from observations where record_id = $1 "
-        "union select set_id, 1, 'wasDerivedFrom' from findings where record_id = $1 and verified and label <> 'prompt' "
-        "and (admissible or label = 'human') order by 1",
-        [name],
-    ).fetchall()
-    down = store.sql(
-        "select dataset_id, 1, 'hadMember' from dataset_records where record_id = $1 order by 1", [name]
-    ).fetchall()
-    return up, down
-
-
-def _walk(store: Store, macro: str, starts: Sequence[tuple[str, int, str]]) -> list[dict[str, Any]]:
-    rows: dict[str, dict[str, Any]] = {}
-    with store.read() as connection:
-        for start, offset, relation in starts:
-            if offset:
-                known = connection.execute("select kind, name from lineage_nodes where id = ?", [start]).fetchall()
-                kind, label = known[0] if known else (None, None)
-                _keep_nearest(rows, (start, kind, label, offset, relation))
-            # The macro's name is one of two constants above.
-            query = f"select id, kind, name, distance, relation from {macro}($1)"  # noqa: S608
-            for node, kind, label, distance, via in connection.execute(query, [start]).fetchall():
-                _keep_nearest(rows, (node, kind, label, distance + offset, via))
-    return sorted(rows.values(), key=lambda row: (row["distance"], row["id"]))
-
-
-def _keep_nearest(rows: dict[str, dict[str, Any]], row: tuple[Any, ...]) -> None:
-    known = rows.get(row[0])
-    if known is None or row[3] < known["distance"]:
-        rows[row[0]] = dict(zip(("id", "kind", "name", "distance", "relation"), row, strict=True))
 
 
 def _named(name: str, what: str) -> str:

@@ -22,7 +22,10 @@ create or replace view lineage_nodes as
     from runs group by run_id
     union all
     select set_id, if(any_value(label) = 'synthetic', 'generation_set', 'human_set'), arg_max(name, recorded_at), min(recorded_at)
-    from reference_sets group by set_id;
+    from reference_sets group by set_id
+    union all
+    -- Files that a reference set was read from; those of scans are in `sources`.
+    select object, 'source', substr(object, 6), min(recorded_at) from edges where starts_with(object, 'file:') group by object;
 
 -- The recorded edges, and those that follow from a set's entry.
 create or replace view lineage_edges as

@@ -50,7 +50,7 @@ create or replace view dataset_origins as
 
 -- Which dataset's list of members speaks for a dataset: its own, or, if it has none, those of the nearest it is made of.
 create or replace view dataset_members as
-    with listed as (select distinct group_id as dataset_id from parts where kind = 'dataset_records' and withdrawn_at is null)
+    with listed as (select distinct dataset_id from datasets where records is not null)
     select origins.dataset_id, origins.origin, origins.path
     from dataset_origins as origins
     join listed on listed.dataset_id = origins.origin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from provenance.pipeline.detect import Detector
 from provenance.pipeline.explain import Explanation, explain
-from provenance.pipeline.filter import filter_records as filter  # noqa: A004 - the verb's name in the public API
+from provenance.pipeline.filter import filter_records as filter
 from provenance.pipeline.register import register, unregister
 from provenance.pipeline.rematch import rematch
 from provenance.pipeline.results import FilterResult, RegisterResult, RematchResult, ScanResult

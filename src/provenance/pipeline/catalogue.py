@@ -96,7 +96,8 @@ def reasons(store: Store, scan_id: str) -> dict[tuple[str, str], int]:
     """Return the number of records by (tag, reason)."""
     found = rows(
         store,
-        "select tag, reason, count(*) as records from records where scan_id = ? group by all order by tag, records desc, reason",
+        "select tag, reason, count(*) as records from records where scan_id = ? "
+        "group by all order by tag, records desc, reason",
         [scan_id],
     )
     return {(row["tag"], row["reason"]): row["records"] for row in found}
@@ -117,11 +118,11 @@ def set_counts(store: Store, name: str) -> dict[str, int]:
     """Return the number of references of the sets of a name, by label."""
     found = rows(
         store,
-        "select label, sum(reference_count)::bigint as references from reference_sets where name = ? and withdrawn_at is null "
-        "group by label",
+        "select label, sum(reference_count)::bigint as count from reference_sets "
+        "where name = ? and withdrawn_at is null group by label",
         [name],
     )
-    return {label: 0 for label in LABELS} | {row["label"]: row["references"] for row in found}
+    return {label: 0 for label in LABELS} | {row["label"]: row["count"] for row in found}
 
 
 def index_folder(store: Store) -> Path:

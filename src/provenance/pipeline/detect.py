@@ -131,7 +131,8 @@ def _time(value: Any) -> dt.datetime | None:
         if isinstance(value, str):
             value = dt.datetime.fromisoformat(value)
         elif isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-            value = dt.datetime(value.year, value.month, value.day)  # noqa: DTZ001 - the zone follows
-        return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+            value = dt.datetime(value.year, value.month, value.day)
+        time: dt.datetime = value
+        return time.replace(tzinfo=dt.UTC) if time.tzinfo is None else time.astimezone(dt.UTC)
     except (ValueError, AttributeError) as error:
         raise UsageError(f"{value!r} is no time", next_step="Give a datetime or an ISO 8601 string") from error

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from provenance.errors import ProvenanceError, UsageError
-from provenance.pipeline import catalogue
+from provenance.pipeline import catalogue, tags
 from provenance.pipeline.rematch import is_unchanged, reread
-from provenance.policy import NAMED, load, settings_type_sql
+from provenance.policy import NAMED, Policy, load
 from provenance.readers import ReadOptions
 from provenance.store import Store
 
@@ -55,11 +54,14 @@ def explain(record: str, *, store: str | Path = "provenance-store") -> Explanati
     """
     opened = Store.open(store)
     row = _find(opened, record)
-    settings = catalogue.rows(opened, "select settings from policies where policy_id = ?", [row["policy_id"]])[0]["settings"]
+    settings = catalogue.rows(opened, "select settings from policies where policy_id = ?", [row["policy_id"]])[0][
+        "settings"
+    ]
     evidence = sorted(row.pop("evidence") or [], key=lambda piece: -abs(piece["weight"]))
     matches = catalogue.rows(
         opened,
-        "select known.name, known.label, known.model, found.tier, found.share, found.matched_words, found.verified, found.spans, "
+        "select known.name, known.label, known.model, found.tier, found.share, found.matched_words, found.verified, "
+        "found.spans, "
         "found.reference_id from matches as found join reference_sets as known using (set_id) "
         "where found.scan_id = ? and found.record_id = ? and known.withdrawn_at is null "
         "order by found.matched_words desc, known.name, found.reference_id limit 20",
@@ -92,7 +94,7 @@ def _find(store: Store, record: str) -> dict[str, Any]:
         raise UsageError(
             f"There is no record {record!r}",
             place=str(store.root),
-            next_step="`provenance sql \"select record_id, url, tag from records limit 20\"` lists some",
+            next_step='`provenance sql "select record_id, url, tag from records limit 20"` lists some',
         )
     if len({row["record_id"] for row in found}) > 1:
         raise UsageError(f"{record!r} means several records", next_step="Give more digits, or SCAN/RECORD")
@@ -134,7 +136,7 @@ def _would_change(store: Store, row: Mapping[str, Any], settings: Mapping[str, A
         policy = load(name)
         if policy.policy_id == row["policy_id"]:
             continue
-        tag, reason = _under(store, row, policy.settings)
+        tag, reason = _under(store, row, policy)
         if tag != row["tag"]:
             lines.append(f"the policy `{name}` tags it {tag} ({reason})")
     if row["tag"] == "unknown" and row["captured_at"] is None:
@@ -142,23 +144,20 @@ def _would_change(store: Store, row: Mapping[str, Any], settings: Mapping[str, A
     if row["tag"] != "synthetic":
         lines.append(
             f"registered generations covering {settings['matched_share']:.0%} of its words would make it synthetic"
-            + (", if they are not younger than the record" if row["reason"] != "dated" else " only if the date were not trusted")
+            + (
+                ", if they are not younger than the record"
+                if row["reason"] != "dated"
+                else " only if the date were not trusted"
+            )
         )
     return lines
 
 
-def _under(store: Store, row: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[str, str]:
-    found = catalogue.rows(
-        store,
-        "select decided.tag as tag, decided.reason as reason from (select decision(o.captured_at, o.date_origin, "  # noqa: S608
-        "o.recovered, o.text_kind, o.words, o.evidence, o.p_human, o.p_synthetic, o.calibration_bin, m.synthetic_words, "
-        "m.match_share, m.is_copy, m.human_share, m.unverified_words, m.unverified_share, p.settings) as decided "
-        "from observations as o left join match_summary as m using (scan_id, record_id) "
-        f"cross join (select $3::json::{settings_type_sql()} as settings) as p "
-        "where o.scan_id = $1 and o.record_id = $2)",
-        [row["scan_id"], row["record_id"], json.dumps(dict(settings), default=str)],
-    )
-    return found[0]["tag"], found[0]["reason"]
+def _under(store: Store, row: Mapping[str, Any], policy: Policy) -> tuple[str, str]:
+    query = tags.query("select tag, reason from ({tags}) where record_id = $2")
+    with store.read() as connection, tags.asked(connection, policy.settings):
+        tag, reason = connection.execute(query, [row["scan_id"], row["record_id"]]).fetchall()[0]
+    return str(tag), str(reason)
 
 
 def _excerpt(store: Store, row: Mapping[str, Any]) -> str:

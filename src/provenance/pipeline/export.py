@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from provenance.errors import UsageError
@@ -22,8 +23,12 @@ def write_scan(store: Store, scan_id: str, folder: Path) -> None:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(store, folder, "records", "select * from records where scan_id = ? order by source_id, position", scan_id)
-        _write(store, folder, "rejects", "select * from rejects where scan_id = ? order by source_id, position", scan_id)
+        _write(
+            store, folder, "records", "select * from records where scan_id = ? order by source_id, position", scan_id
+        )
+        _write(
+            store, folder, "rejects", "select * from rejects where scan_id = ? order by source_id, position", scan_id
+        )
     except OSError as error:
         raise UsageError(
             f"The output folder can't be written: {error.strerror or error}",
@@ -36,14 +41,16 @@ def _write(store: Store, folder: Path, name: str, query: str, scan_id: str) -> N
     for old in folder.glob(f"{name}-*.parquet"):
         old.unlink()
     with store.read() as connection:
-        reader = connection.execute(query, [scan_id]).to_arrow_reader(_BATCH)
+        reader: pa.RecordBatchReader = connection.execute(query, [scan_id]).to_arrow_reader(_BATCH)
         writer, written, number = None, 0, 0
         try:
             for batch in reader:
                 if writer is None or written >= _ROWS_PER_FILE:
                     if writer is not None:
                         writer.close()
-                    writer = pq.ParquetWriter(folder / f"{name}-{number:05d}.parquet", reader.schema, compression="zstd")
+                    writer = pq.ParquetWriter(
+                        folder / f"{name}-{number:05d}.parquet", reader.schema, compression="zstd"
+                    )
                     written, number = 0, number + 1
                 writer.write_batch(batch)
                 written += batch.num_rows

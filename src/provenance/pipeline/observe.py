@@ -47,8 +47,13 @@ class Detectors:
 
 @dataclass(frozen=True)
 class Observed:
-    """What one batch gave: rows of `schema.OBSERVATIONS`, `schema.MATCHES` (without ``recorded_at``) and
-    `schema.FINGERPRINTS`."""
+    """What one batch gave.
+
+    Attributes:
+        observations: Rows of `schema.OBSERVATIONS`.
+        matches: Rows of `schema.MATCHES` without ``recorded_at``.
+        fingerprints: Rows of `schema.FINGERPRINTS`.
+    """
 
     observations: pa.Table
     matches: pa.Table
@@ -75,9 +80,7 @@ def fingerprinted(batch: pa.RecordBatch) -> Fingerprinted:
     """Prepare a `schema.RAW` batch and fingerprint its folded text."""
     prepared = prepare(batch)
     folded = prepared.column("folded")
-    return Fingerprinted(
-        prepared, content_ids(folded), content_checks(folded), fingerprint(tokenize(folded))
-    )
+    return Fingerprinted(prepared, content_ids(folded), content_checks(folded), fingerprint(tokenize(folded)))
 
 
 def record_ids(batch: pa.RecordBatch, uri: str) -> list[str]:
@@ -89,7 +92,7 @@ def record_ids(batch: pa.RecordBatch, uri: str) -> list[str]:
     positions = batch.column("position").to_pylist()
     own_ids = batch.column("own_id").to_pylist()
     return [
-        xxhash.xxh3_128_hexdigest(f"{uri}\0{position}\0{own_id or ''}")
+        xxhash.xxh3_128_hexdigest(f"{uri}\0{position}\0{own_id or ''}".encode())
         for position, own_id in zip(positions, own_ids, strict=True)
     ]
 
@@ -128,7 +131,10 @@ def observe(batch: pa.RecordBatch, identity: Identity, detectors: Detectors) -> 
         **{name: style.column(name) for name in schema.STYLE.names},
     }
     observations = pa.table(
-        [columns[field.name] if field.name in columns else prepared.column(field.name) for field in schema.OBSERVATIONS],
+        [
+            columns[field.name] if field.name in columns else prepared.column(field.name)
+            for field in schema.OBSERVATIONS
+        ],
         schema=schema.OBSERVATIONS,
     )
     return Observed(

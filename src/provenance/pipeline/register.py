@@ -60,19 +60,17 @@ def register(
         raise UsageError("A synthetic set needs the model that wrote it", next_step="Name it with --model")
     if label == "human" and model:
         raise UsageError("A human set has no model", next_step="Leave out --model, or register the set as synthetic")
-    paths = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-    sources = find_sources(paths, None)
+    wanted = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    sources = find_sources(wanted, None)
     opened = Store.open_or_create(store)
-    label_name = name or "-".join(filter(None, [model, Path(paths[0].rstrip("/")).stem]))
+    label_name = name or "-".join(filter(None, [model, Path(wanted[0].rstrip("/")).stem]))
     set_id = _set_id(sources, label, model, label_name, text_column, prompt_column)
     with opened.session():
-        if catalogue.rows(
-            opened, "select 1 from reference_sets where set_id = ? and withdrawn_at is null", [set_id]
-        ):
+        if catalogue.rows(opened, "select 1 from reference_sets where set_id = ? and withdrawn_at is null", [set_id]):
             counts = catalogue.set_counts(opened, label_name)
             return RegisterResult(set_id, label_name, label, model, counts[label], counts["prompt"], 0, True)
         texts = _read(sources, ReadOptions(text_column=text_column), progress)
-        batches = {label: _references(texts, set_id, label)}
+        batches: dict[str, ReferenceBatch] = {label: _references(texts, set_id, label)}
         if prompt_column:
             prompts = _read(sources, ReadOptions(text_column=prompt_column), None)
             batches["prompt"] = _references(prompts, f"{set_id}-prompts", "prompt")
@@ -84,7 +82,7 @@ def register(
         if label not in segments:
             raise UsageError(
                 f"No text of at least {MIN_WORDS} words was found to register",
-                place=", ".join(paths),
+                place=", ".join(wanted),
                 next_step="Check the paths, or name the column with --text-column",
             )
         if model:
@@ -92,7 +90,9 @@ def register(
         with opened.commit(f"register {label_name}") as commit:
             for kind, segment in segments.items():
                 _record(commit, segment, batches[kind], label_name, kind, model, released)
-            commit.add_edges([(set_id, "wasDerivedFrom", f"file:{source.uri}", None) for source in sources])
+            commit.add_edges(
+                [(set_id, "wasDerivedFrom", f"file:{source.uri}", {"bytes": source.bytes}) for source in sources]
+            )
         found = rematch_segments(
             opened,
             catalogue.scan_ids(opened),
@@ -116,7 +116,8 @@ def unregister(reference_set: str, *, store: str | Path = "provenance-store") ->
     opened = Store.open(store)
     found = catalogue.rows(
         opened,
-        "select distinct set_id from reference_sets where (set_id = $1 or name = $1) and withdrawn_at is null order by set_id",
+        "select distinct set_id from reference_sets where (set_id = $1 or name = $1) and withdrawn_at is null "
+        "order by set_id",
         [reference_set],
     )
     if not found:
@@ -179,7 +180,7 @@ def _references(texts: Sequence[tuple[list[str], Fingerprinted]], set_id: str, l
         tokens = seen.fingerprints.tokens
         counts = np.diff(tokens.offsets)
         long_enough = counts >= MIN_WORDS
-        chosen = np.flatnonzero(long_enough)
+        chosen = np.flatnonzero(long_enough).tolist()
         ids += [record_ids_[row] for row in chosen]
         content_ids += [seen.content_ids[row] for row in chosen]
         checks += [seen.content_checks[row] for row in chosen]
@@ -226,5 +227,3 @@ def _record(
     )
     if label == "synthetic":
         add_generation_set(commit, batch.set_id, model=model)
-
-

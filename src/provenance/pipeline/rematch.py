@@ -143,7 +143,7 @@ def reread(source: Mapping[str, Any], options: ReadOptions, positions: Collectio
 def is_unchanged(source: Mapping[str, Any]) -> bool:
     """Tell whether a source (a row of ``sources``) can be read and has the bytes that were scanned."""
     try:
-        return file_digest(Path(source["location"])) == source["digest"]
+        return file_digest(Path(source["location"])) == str(source["digest"])
     except OSError:
         return False
 
@@ -168,7 +168,9 @@ def _sources_of(store: Store, scan_id: str, wanted: pa.Array) -> list[tuple[dict
     by_source: dict[str, dict[str, int]] = defaultdict(dict)
     for source_id, record_id, position in places:
         by_source[source_id][record_id] = position
-    return [(row, by_source[row["source_id"]]) for row in catalogue.sources(store, scan_id) if row["source_id"] in by_source]
+    return [
+        (row, by_source[row["source_id"]]) for row in catalogue.sources(store, scan_id) if row["source_id"] in by_source
+    ]
 
 
 def _new_only(store: Store, scan_id: str, found: pa.Table) -> pa.Table:
@@ -177,13 +179,14 @@ def _new_only(store: Store, scan_id: str, found: pa.Table) -> pa.Table:
         return found
     with store.read() as connection:
         connection.register("found", found)
-        return connection.execute(
+        unknown: pa.Table = connection.execute(
             "select found.* from found where not exists (select 1 from matches as known where known.scan_id = $1 "
             "and known.record_id = found.record_id and known.reference_id = found.reference_id "
             "and known.set_id = found.set_id and (known.verified or not found.verified)) "
             "order by record_id, set_id, reference_id",
             [scan_id],
-        ).to_arrow_table().cast(MATCH_COLUMNS)
+        ).to_arrow_table()
+        return unknown.cast(MATCH_COLUMNS)
 
 
 def _publish(store: Store, found: pa.Table, segments: Sequence[str]) -> None:
@@ -199,4 +202,3 @@ def _publish(store: Store, found: pa.Table, segments: Sequence[str]) -> None:
     with store.commit("rematch") as commit:
         for part in parts:
             commit.add_part(part)
-

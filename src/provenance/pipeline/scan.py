@@ -34,6 +34,7 @@ COMMIT_SECONDS: Final = 30.0
 COMMIT_SOURCES: Final = 64
 """A scan publishes what it has after so long, or so many finished sources: often enough to be watched."""
 
+
 @dataclass(frozen=True)
 class _Input:
     source: Source
@@ -99,12 +100,10 @@ def scan(
         StoreError: If the store can't be opened or written.
     """
     began = time.monotonic()
-    paths = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
+    wanted = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     judged_by = policies.load(policy)
-    options = ReadOptions(
-        text_column=text_column, id_column=id_column, url_column=url_column, date_column=date_column
-    )
-    inputs = [_identify(source) for source in find_sources(paths, None if root is None else str(root))]
+    options = ReadOptions(text_column=text_column, id_column=id_column, url_column=url_column, date_column=date_column)
+    inputs = [_identify(source) for source in find_sources(wanted, None if root is None else str(root))]
     with contextlib.ExitStack() as cleanup:
         opened = _open(Path(store), no_store, cleanup)
         cleanup.enter_context(opened.session())
@@ -113,7 +112,7 @@ def scan(
         already_done = before is not None and before["state"] == "finished"
         parts = late = 0
         if not already_done:
-            label = before["name"] if before else name or Path(paths[0].rstrip("/")).name
+            label = before["name"] if before else name or Path(wanted[0].rstrip("/")).name
             _begin(opened, scan_id, label, before, options, judged_by)
             references = Store.open(store) if no_store and catalogue.exists(Path(store)) else opened
             snapshot = catalogue.live_segments(references)
@@ -145,7 +144,7 @@ def _identify(source: Source) -> _Input:
         raise UsageError(
             f"The source can't be read: {error.strerror}", place=source.location, next_step="Check its permissions"
         ) from error
-    return _Input(source, xxhash.xxh3_128_hexdigest(source.uri), digest)
+    return _Input(source, xxhash.xxh3_128_hexdigest(source.uri.encode()), digest)
 
 
 def _scan_id(inputs: Sequence[_Input], options: ReadOptions) -> str:

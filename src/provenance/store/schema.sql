@@ -99,8 +99,8 @@ create table datasets (
     dataset_id varchar not null,
     name varchar not null,
     version varchar,
-    digest varchar,                    -- over the sorted record ids; set when sealed
-    records bigint,
+    digest varchar,                    -- over the sorted record ids; null if no list of members is known
+    records bigint,                    -- null likewise
     words bigint,
     sealed_at timestamp,
     location varchar,

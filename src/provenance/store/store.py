@@ -115,8 +115,15 @@ class Commit:
         """Take out what an interrupted scan published of sources that it did not finish."""
         self.connection.execute(
             "update parts set withdrawn_at = ? where group_id = ? and withdrawn_at is null and source_id is not null "
-            "and source_id not in (select source_id from sources where scan_id = ?)",
+            "and source_id not in (select source_id from sources where scan_id = ? and error is null)",
             [self.recorded_at, scan_id, scan_id],
+        )
+
+    def withdraw_source_parts(self, scan_id: str, source_id: str) -> None:
+        """Take out what a scan published of one source."""
+        self.connection.execute(
+            "update parts set withdrawn_at = ? where group_id = ? and source_id = ? and withdrawn_at is null",
+            [self.recorded_at, scan_id, source_id],
         )
 
     def add_policy(self, policy: Policy) -> str:
@@ -182,13 +189,11 @@ class Store:
                 raise StoreError(
                     "A file stands where the store should be", place=str(root), next_step="Name another folder"
                 )
-            if root.is_dir() and any(entry.name != layout.WRITERS_LOCK for entry in root.iterdir()):
-                if not (root / layout.WRITERS_LOCK).exists():
-                    raise StoreError(
-                        "This folder is not empty and not a store",
-                        place=str(root),
-                        next_step="Name a new or empty folder",
-                    )
+            begun = (root / layout.WRITERS_LOCK).exists()  # by another process, or one that was killed
+            if root.is_dir() and not begun and any(root.iterdir()):
+                raise StoreError(
+                    "This folder is not empty and not a store", place=str(root), next_step="Name a new or empty folder"
+                )
             root.mkdir(parents=True, exist_ok=True)
             with locks.writers_lock(root, LOCK_TIMEOUT):
                 if not (root / layout.CURRENT).exists():

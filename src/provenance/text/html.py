@@ -129,7 +129,8 @@ def _refuse_explosive(html: str) -> None:
 
 def _declarations(tree: Any) -> Iterator[tuple[str, str, str]]:
     found = 0
-    for element in tree.document.query_selector_all(_DECLARING):
+    # Iterating a node list looks every index up from the start; values() copies it once.
+    for element in tree.document.query_selector_all(_DECLARING).values():
         declaration = _declaration(element)
         if declaration is None:
             continue

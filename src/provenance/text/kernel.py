@@ -107,9 +107,9 @@ def _place(tables, code):
 
 @njit(cache=True, nogil=True, inline="always")
 def _fold_eight(chunk, after_space):
-    """Lower-case eight ASCII bytes, white space as spaces, and how many at the front are all there is to do.
+    """Eight ASCII bytes in lower case with white space as spaces, and the high bits of those that need more care.
 
-    Stops before white space that follows white space, and before what is not ASCII.
+    Those are white space after white space, and what is not ASCII.
     """
     low = chunk & LOW_BITS
     blank = (low + U64(0x7777777777777777)) & ~(low + U64(0x7272727272727272)) & HIGH_BITS
@@ -118,7 +118,7 @@ def _fold_eight(chunk, after_space):
     folded = (low & ~filled) | (U64(0x2020202020202020) & filled) | upper >> U64(2)
     spaces = ~((folded ^ U64(0x2020202020202020)) + LOW_BITS) & HIGH_BITS
     stops = (spaces & (spaces << U64(8) | (U64(0x80) if after_space else U64(0)))) | (chunk & HIGH_BITS)
-    return folded, np.int64(_trailing_zeros(stops) >> U64(3))
+    return folded, stops
 
 
 @njit(cache=True, nogil=True)
@@ -361,20 +361,27 @@ def _fold_text(tables, index, properties, entries, composed_offsets, composed, d
     after_space = True
     seen = np.int64(0)
     size = len(out) - ROOM
-    fast_end = min(end, len(data) - 8)
+    safe_end = len(data) - 8
+    fast_end = min(end, safe_end)
     while at < end:
         if to > size:
             return -1, segment
         if at < fast_end and data[at] < 128:
-            folded, length = _fold_eight(_load(data, at), after_space)
+            folded, stops = _fold_eight(_load(data, at), after_space)
+            while stops == 0 and at + 8 < fast_end and to <= size:
+                _save(out, to, folded)
+                at += 8
+                to += 8
+                folded, stops = _fold_eight(_load(data, at), folded >> U64(56) == 32)
             _save(out, to, folded)
+            length = np.int64(_trailing_zeros(stops) >> U64(3))
             length = min(length, end - at)
             # A mark may follow the last letter.
             length -= at + length < end and data[at + length] > 127
+            at += max(length, 0)
+            to += max(length, 0)
+            after_space = to == begin or out[to - 1] == 32
             if length > 0:
-                at += length
-                to += length
-                after_space = out[to - 1] == 32
                 continue
         code, width = _decode(data, at)
         place = np.int64(index[code >> 7]) << 7 | code & 127
@@ -391,16 +398,24 @@ def _fold_text(tables, index, properties, entries, composed_offsets, composed, d
             seen |= kind
             if kind & 8:
                 entry = np.int64(entries[place])
-                for i in range(composed_offsets[entry], composed_offsets[entry + 1]):
-                    byte = composed[i]
-                    if byte != 32 or not after_space:
-                        out[to] = byte
-                        to += 1
-                        after_space = byte == 32
+                first = np.int64(composed_offsets[entry])
+                length = np.int64(composed_offsets[entry + 1]) - first
+                if length <= 4 and composed[first] != 32:
+                    _save(out, to, _load(composed, first))
+                    to += length
+                    after_space &= length == 0
+                else:
+                    for i in range(first, first + length):
+                        if composed[i] != 32 or not after_space:
+                            out[to] = composed[i]
+                            to += 1
+                            after_space = composed[i] == 32
             elif code != 32 or not after_space:
-                for i in range(width):
-                    out[to + i] = data[at + i]
-                to += width
+                if at <= safe_end:
+                    _save(out, to, _load(data, at))
+                    to += width
+                else:
+                    to = _encode(out, to, code)
                 after_space = code == 32
             at = following
             if not foreign or to > size:

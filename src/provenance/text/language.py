@@ -1,8 +1,7 @@
 """The language of each text, or ``und`` where a confident answer can't be given.
 
 CLD2 (Apache-2.0) does the work: its tables are compiled into the ``pycld2`` wheel, so no model file is read. Why
-it and not
-another, with figures: ``docs/decisions/0002-language-identification.md`` and ``benchmarks/language.py``.
+it and not another, with figures: ``docs/decisions/0002-language-identification.md`` and ``benchmarks/language.py``.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """The smallest repair that makes decoded text fit to read, line by line.
 
 Repaired are line ends (CRLF, CR, vertical tab, form feed become LF), the other C0 controls and DEL (removed), C1
-controls
-(Windows-1252 text that was read as Latin-1: what HTML says they mean, see the WHATWG Encoding Standard), runs of the replacement
-character (one is enough) and a byte-order mark at the head. Case, punctuation, spacing and normalisation form stay,
-because style and markers read them.
+controls (Windows-1252 text that was read as Latin-1: they become what the WHATWG Encoding Standard says), runs
+of the replacement character (one is enough) and a byte-order mark at the head. Case, punctuation, spacing and
+normalisation form stay, because style and markers read them.
 """
 
 from __future__ import annotations

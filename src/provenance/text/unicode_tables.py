@@ -33,7 +33,7 @@ class UnicodeTables(NamedTuple):
         part_offsets: uint32, where the decomposed form of a mapping starts in ``parts``.
         parts: uint32 code points.
         composed_offsets: uint32, where the folded form of a mapping starts in ``composed``.
-        composed: uint8, UTF-8.
+        composed: uint8, UTF-8, then eight bytes so that eight can be read anywhere.
         pair_keys: uint64, ``first << 21 | second`` in an open-addressing table of ``SLOTS``, 0 for free.
         pair_values: uint32, what the pair composes to.
         lookalikes: uint16 by code point below ``LETTERS``: the Latin letter it passes for, 0 for none.
@@ -74,5 +74,6 @@ def unicode_tables() -> UnicodeTables:
     lookalikes[raw["lookalikes"][:, 0]] = raw["lookalikes"][:, 1]
     reverse = np.zeros((5, 256), np.uint16)
     reverse[raw["reverse"][:, 0], raw["reverse"][:, 1]] = raw["reverse"][:, 2]
-    plain = [raw[name] for name in UnicodeTables._fields[:7]]
-    return UnicodeTables(*plain, keys, values, lookalikes, reverse)
+    plain = [raw[name] for name in UnicodeTables._fields[:6]]
+    composed = np.pad(raw["composed"], (0, 8))
+    return UnicodeTables(*plain, composed, keys, values, lookalikes, reverse)

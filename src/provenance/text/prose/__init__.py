@@ -1,8 +1,7 @@
 """What sort of text a text is: prose, or one of the kinds that no classifier of style should be asked about.
 
 A kernel counts, line by line, how many characters stand in lines that look like code, table rows, short items or
-sentences; the
-rules below read those counts. Scripts written without spaces are weighed by character, not by word.
+sentences; the rules below read those counts. Scripts written without spaces are weighed by character, not by word.
 """
 
 from __future__ import annotations
@@ -81,7 +80,7 @@ def classify(texts: pa.LargeStringArray) -> list[str]:
 
     is_empty = (column["letters"] == 0) & (column["digits"] == 0)
     is_code = (
-        (code >= CODE_SHARE) & ((strong >= 1) | (column["symbols"] >= 0.08 * chars))
+        (code >= CODE_SHARE) & ((strong >= 1) | (column["symbols"] >= 0.12 * chars))
         | (code >= 0.7) & (column["code_lines"] >= 3)
         | (strong >= 3) & (strong >= 0.08 * lines) & (code + commented >= 0.3)
         | (strong >= 2) & (code + commented >= 0.6) & (code >= 0.08)

@@ -1,0 +1,155 @@
+"""Where filtered rows go: Parquet or JSONL files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final, Literal, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from provenance.errors import UsageError
+
+Rows = pa.Table | list[bytes]
+"""Some rows: a table, or JSON lines as they stood in their source."""
+
+_SUFFIXES: Final = {
+    ".parquet": ("parquet", None),
+    ".jsonl": ("jsonl", None),
+    ".jsonl.gz": ("jsonl", "gzip"),
+    ".jsonl.zst": ("jsonl", "zstd"),
+}
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a file is written."""
+
+    container: Literal["parquet", "jsonl"]
+    compression: Literal["gzip", "zstd"] | None
+    suffix: str
+
+
+def form_of(path: Path) -> Form:
+    """Return the form that a file's name asks for.
+
+    Raises:
+        UsageError: If the name has none of the known endings.
+    """
+    for suffix, (container, compression) in _SUFFIXES.items():
+        if path.name.endswith(suffix):
+            return Form(cast("Any", container), cast("Any", compression), suffix)
+    raise UsageError(
+        "The output's name does not say what to write",
+        place=str(path),
+        next_step=f"Let it end in one of {', '.join(_SUFFIXES)}",
+    )
+
+
+def write(path: Path, form: Form, chunks: Iterable[Rows], empty: pa.Schema | None = None) -> int:
+    """Write rows to a file and return how many.
+
+    Args:
+        path: The file. What stood there is replaced when all rows are written.
+        form: From `form_of`.
+        chunks: The rows, in order.
+        empty: Columns of a Parquet file that gets no row.
+
+    Raises:
+        UsageError: If the folder can't be written, or rows of different columns meet in one Parquet file.
+    """
+    waiting = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            count = (_write_parquet if form.container == "parquet" else _write_jsonl)(waiting, form, chunks, empty)
+            with waiting.open("rb") as written:
+                os.fsync(written.fileno())
+            waiting.replace(path)
+        finally:
+            waiting.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"The output can't be written: {error.strerror or error}",
+            place=str(path),
+            next_step="Name another place with --out, or make room",
+        ) from error
+    return count
+
+
+def _write_parquet(path: Path, form: Form, chunks: Iterable[Rows], empty: pa.Schema | None) -> int:
+    count, schema, writer = 0, None, None
+    try:
+        for rows in chunks:
+            if not isinstance(rows, pa.Table):
+                raise TypeError("JSON lines can't be written to Parquet")
+            if writer is None or schema is None:
+                schema = rows.schema
+                writer = pq.ParquetWriter(path, schema, compression="zstd")
+            if not rows.schema.equals(schema):
+                raise UsageError(
+                    "The sources have different columns and can't share one Parquet file",
+                    next_step="Filter them one by one, or give --out a name that ends in .jsonl",
+                )
+            writer.write_table(rows)
+            count += rows.num_rows
+        if writer is None:
+            pq.write_table((empty or pa.schema([])).empty_table(), path)
+    finally:
+        if writer is not None:
+            writer.close()
+    return count
+
+
+def _write_jsonl(path: Path, form: Form, chunks: Iterable[Rows], _: pa.Schema | None) -> int:
+    count = 0
+    with _open(path, form) as stream:
+        for rows in chunks:
+            lines = table_lines(rows) if isinstance(rows, pa.Table) else rows
+            for line in lines:
+                stream.write(line.rstrip(b"\r\n") + b"\n")
+            count += len(rows)
+    return count
+
+
+def table_lines(table: pa.Table) -> list[bytes]:
+    """Return the rows of a table as JSON lines; what JSON can't say (times, bytes) is said as text."""
+    return [json.dumps(row, ensure_ascii=False, default=_as_text).encode() for row in table.to_pylist()]
+
+
+def _as_text(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+@contextlib.contextmanager
+def _open(path: Path, form: Form) -> Iterator[IO[bytes]]:
+    if form.compression == "zstd":
+        with pa.CompressedOutputStream(str(path), "zstd") as stream:
+            yield cast("IO[bytes]", stream)
+    elif form.compression == "gzip":
+        # No name and no time in the header: the same rows give the same bytes.
+        with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as stream:
+            yield cast("IO[bytes]", stream)
+    else:
+        with path.open("wb") as plain:
+            yield plain
+
+
+def with_tags(rows: Rows, tags: pa.Table) -> Rows:
+    """Add the columns of ``tags`` to as many rows, in order; columns of the same name give way."""
+    if isinstance(rows, pa.Table):
+        for name in tags.column_names:
+            if name in rows.column_names:
+                rows = rows.drop_columns([name])
+            rows = rows.append_column(name, tags.column(name))
+        return rows
+    return [
+        json.dumps({**json.loads(line), **extra}, ensure_ascii=False).encode()
+        for line, extra in zip(rows, tags.to_pylist(), strict=True)
+    ]

@@ -1,0 +1,137 @@
+"""JSON Lines: one object a line; a bad line is a reject, and its neighbours are read.
+
+Parsed line by line with the standard library: 280 MB/s here against 150 for Arrow's JSON reader, which gives
+a whole block up for one bad line and can't tell which it was; orjson's 460 are not worth a dependency yet.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any, Final
+
+import pyarrow as pa
+
+from provenance.errors import SourceError
+from provenance.readers.batches import Gatherer
+from provenance.readers.card import card_declarations
+from provenance.readers.columns import Columns, declaration, lookup, paths_of, resolve
+from provenance.readers.dates import origin_of, parse_date
+from provenance.readers.detect import Form
+from provenance.readers.lines import Line, lines
+from provenance.readers.options import ReadOptions, Source, Tally
+from provenance.readers.pieces import pieces
+
+_HEAD_ROWS: Final = 64
+"""Columns are chosen from so many rows at the head; where a later row has others, they are not looked at."""
+
+_MAX_DECLARATIONS: Final = 32
+
+Row = tuple[Line, dict[str, Any]]
+
+
+def read_jsonl(source: Source, form: Form, options: ReadOptions, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """Batches of the rows of a JSONL source, or of a file that is one JSON array of objects."""
+
+    def progress(offset: int) -> None:
+        tally.bytes_read = max(tally.bytes_read, offset)
+
+    stream = pieces(source.location, form.compression, progress)
+    if form.container == "json":
+        rows = _array(b"".join(_bounded(stream, source, options)), source, options, tally)
+    else:
+        rows = _objects(lines(stream, options.max_line_bytes), options, tally)
+    head = [row for _, row in zip(range(_HEAD_ROWS), rows, strict=False)]
+    if not head:
+        return
+    seen = [path for _, row in head for path in paths_of(row)]
+    columns = resolve(
+        dict.fromkeys(path for path, _ in seen), (path for path, is_text in seen if is_text), options, source.uri
+    )
+    card = card_declarations(source)
+    gatherer = Gatherer(options, tally)
+    for line, row in chain(head, rows):
+        _add(line, row, columns, card, gatherer)
+        if gatherer.full:
+            yield gatherer.take()
+    if gatherer.positions:
+        yield gatherer.take()
+
+
+def _objects(found: Iterator[Line], options: ReadOptions, tally: Tally) -> Iterator[Row]:
+    for line in found:
+        if line.fault is not None:
+            tally.reject(line.number, line.fault, line.detail, options)
+            continue
+        try:
+            row = json.loads(line.content)
+        except (ValueError, RecursionError) as error:
+            what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error) or "nested too deeply"
+            tally.reject(line.number, "bad-json", f"byte {line.offset}: {what}", options)
+            continue
+        if isinstance(row, dict):
+            yield line, row
+        else:
+            tally.reject(line.number, "bad-json", f"byte {line.offset}: a {type(row).__name__}, not an object", options)
+
+
+def _bounded(stream: Iterator[Any], source: Source, options: ReadOptions) -> Iterator[bytes]:
+    total = 0
+    for piece in stream:
+        total += len(piece.data)
+        if piece.fault is not None or total > options.max_line_bytes:
+            cause = piece.fault or f"The file is one JSON array of more than {options.max_line_bytes} bytes"
+            raise SourceError(cause, place=source.uri, next_step="Write it as JSONL: jq -c '.[]' FILE > FILE.jsonl")
+        yield piece.data
+
+
+def _array(content: bytes, source: Source, options: ReadOptions, tally: Tally) -> Iterator[Row]:
+    try:
+        rows = json.loads(content.removeprefix(b"\xef\xbb\xbf"))
+    except (ValueError, RecursionError) as error:
+        raise SourceError(
+            f"The file begins like a JSON array but is none: {error}",
+            place=source.uri,
+            next_step="Repair it, or write it as JSONL",
+        ) from error
+    for number, row in enumerate(rows):
+        if isinstance(row, dict):
+            yield Line(number, 0, b""), row
+        else:
+            tally.reject(number, "bad-json", f"a {type(row).__name__}, not an object", options)
+
+
+def _add(
+    line: Line, row: dict[str, Any], columns: Columns, card: list[tuple[str, str, str]], gatherer: Gatherer
+) -> None:
+    options, tally = gatherer.options, gatherer.tally
+    text = lookup(row, columns.text)
+    if not isinstance(text, str):
+        what = "is missing" if text is None else f"is a {type(text).__name__}"
+        tally.reject(line.number, "no-text", f"byte {line.offset}: column {columns.text!r} {what}", options)
+        return
+    if len(text) > options.max_record_bytes:
+        tally.reject(line.number, "too-long", f"byte {line.offset}: {len(text)} characters", options)
+        return
+    own_id = _string(lookup(row, columns.id)) if columns.id else None
+    url = _string(lookup(row, columns.url)) if columns.url else None
+    if url is None and own_id is not None and own_id.startswith(("http://", "https://")):
+        url = own_id
+    date = (None, None)
+    for paths, origin in ((columns.captured, "column"), (columns.published, "page")):
+        for path in paths:
+            moment = parse_date(lookup(row, path))
+            if moment is not None and date[0] is None:
+                date = (moment, origin_of(moment, origin))  # type: ignore[assignment]
+    declared = card
+    if columns.declaring:
+        fields = (declaration(path, lookup(row, path)) for path in columns.declaring)
+        declared = [*card, *(field for field in fields if field)][:_MAX_DECLARATIONS]
+    gatherer.add(line.number, own_id, url, date, text, declared)
+
+
+def _string(value: object) -> str | None:
+    if isinstance(value, str):
+        return value or None
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

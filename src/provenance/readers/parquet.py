@@ -1,0 +1,266 @@
+"""Parquet: row groups streamed, columns cast and combined without touching a row in Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import reduce
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from provenance import schema
+from provenance.errors import SourceError, UsageError
+from provenance.readers.batches import declaration_lists
+from provenance.readers.card import card_declarations
+from provenance.readers.columns import Columns, declaration, resolve
+from provenance.readers.dates import EPOCH, FIRST_PAGE, LAST, parse_date
+from provenance.readers.options import ReadOptions, Source, Tally
+
+_MAX_DECLARATIONS: Final = 32
+
+
+def open_parquet(source: Source) -> pq.ParquetFile:
+    """Open a file so that it is read page by page.
+
+    Raises:
+        SourceError: Its footer is missing or broken.
+    """
+    try:
+        return pq.ParquetFile(source.location, pre_buffer=False, buffer_size=1 << 20)
+    except (OSError, pa.ArrowException) as error:
+        raise SourceError(
+            f"The Parquet footer can't be read: {_first_line(error)}",
+            place=source.uri,
+            next_step="The file is truncated or damaged; write or download it again",
+        ) from error
+
+
+def read_parquet(source: Source, options: ReadOptions, tally: Tally) -> Iterator[pa.RecordBatch]:
+    """Batches of the rows of a Parquet file. A row group with a damaged page loses its remaining rows to rejects."""
+    with open_parquet(source) as file:
+        if file.metadata.num_rows == 0 and options.text_column is None:
+            return
+        columns = columns_of(file.schema_arrow, options, source.uri)
+        card = card_declarations(source)
+        for first, rows in table_batches(file, columns.top_level, options, tally):
+            yield from _raw_batches(rows, first, columns, card, options, tally)
+
+
+def columns_of(arrow: pa.Schema, options: ReadOptions, place: str) -> Columns:
+    """Choose columns by name from a schema; a text column has to be of a string type."""
+    typed = dict(_leaves(arrow, ""))
+    texts = [path for path, kind in typed.items() if _is_text(kind)]
+    columns = resolve(typed, texts, options, place)
+    if not _is_text(typed[columns.text]):
+        raise UsageError(
+            f"Column {columns.text!r} holds {typed[columns.text]}, not text", place=place, next_step="Name another"
+        )
+    return columns
+
+
+def table_batches(
+    file: pq.ParquetFile, paths: list[str] | None, options: ReadOptions, tally: Tally
+) -> Iterator[tuple[int, pa.RecordBatch]]:
+    """Batches of a file with the number of their first row; what can't be decoded becomes rejects."""
+    first = 0
+    for group in range(file.metadata.num_row_groups):
+        metadata = file.metadata.row_group(group)
+        done = 0
+        try:
+            for batch in file.iter_batches(options.batch_rows, row_groups=[group], columns=paths, use_threads=False):
+                yield first + done, batch
+                done += batch.num_rows
+        except (OSError, pa.ArrowException) as error:
+            for row in range(first + done, first + metadata.num_rows):
+                tally.reject(row, "damaged-row-group", f"row group {group}: {_first_line(error)}", options)
+        first += metadata.num_rows
+        tally.bytes_read += sum(
+            metadata.column(index).total_compressed_size for index in range(metadata.num_columns)
+        )
+
+
+def _raw_batches(
+    rows: pa.RecordBatch,
+    first: int,
+    columns: Columns,
+    card: list[tuple[str, str, str]],
+    options: ReadOptions,
+    tally: Tally,
+) -> Iterator[pa.RecordBatch]:
+    positions = pa.array(np.arange(first, first + rows.num_rows, dtype=np.int64))
+    text = _column(rows, columns.text)
+    if isinstance(text.type, pa.DictionaryType):
+        text = text.dictionary_decode()
+    text, bad_bytes = _as_text(text)
+    sizes = pc.fill_null(pc.binary_length(text), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    missing = pc.is_null(text).to_numpy(zero_copy_only=False)
+    overlong = sizes > options.max_record_bytes
+    dropped = missing | overlong
+    if dropped.any():
+        for index in np.flatnonzero(dropped):
+            reason = "too-long" if overlong[index] else "bad-utf8" if index in bad_bytes else "no-text"
+            detail = f"{sizes[index]} bytes" if overlong[index] else f"column {columns.text!r}"
+            tally.reject(first + int(index), reason, detail, options)
+        kept = pa.array(~dropped)
+        rows, positions, text, sizes = rows.filter(kept), positions.filter(kept), text.filter(kept), sizes[~dropped]
+    own_id = _strings(rows, columns.id)
+    url = _strings(rows, columns.url)
+    if columns.url is None and columns.id is not None:
+        url = pc.if_else(pc.match_substring_regex(own_id, "^https?://"), own_id, pa.scalar(None, pa.string()))
+    moments, origins = _dates(rows, columns)
+    batch = pa.RecordBatch.from_arrays(
+        [
+            positions,
+            own_id,
+            url,
+            moments,
+            origins,
+            text,
+            _declared(rows, columns, card),
+            pa.repeat(False, rows.num_rows),
+        ],
+        schema=schema.RAW,
+    )
+    for start, stop in _cuts(sizes, options.batch_bytes):
+        tally.records += stop - start
+        yield batch.slice(start, stop - start)
+
+
+def _cuts(sizes: np.ndarray[Any, np.dtype[np.int64]], limit: int) -> Iterator[tuple[int, int]]:
+    """Bounds of runs of rows whose text has about ``limit`` bytes, the last row counted whole."""
+    ends = np.cumsum(sizes)
+    start = 0
+    while start < len(sizes):
+        before = ends[start - 1] if start else 0
+        stop = int(np.searchsorted(ends, before + limit, side="left")) + 1
+        yield start, min(stop, len(sizes))
+        start = stop
+
+
+def _as_text(column: pa.Array) -> tuple[pa.Array, set[int]]:
+    """The column as large_string, and the rows whose bytes are no UTF-8 (null in the result)."""
+    try:
+        cast = column.cast(pa.large_string())
+        cast.validate(full=True)
+        return cast, set()
+    except pa.ArrowInvalid:
+        raw = column.cast(pa.large_binary(), safe=False)
+        texts: list[str | None] = []
+        bad: set[int] = set()
+        for index, value in enumerate(raw.to_pylist()):
+            try:
+                texts.append(None if value is None else value.decode())
+            except UnicodeDecodeError:
+                texts.append(None)
+                bad.add(index)
+        return pa.array(texts, pa.large_string()), bad
+
+
+def _strings(rows: pa.RecordBatch, path: str | None) -> pa.Array:
+    if path is None:
+        return pa.nulls(rows.num_rows, pa.string())
+    column = _column(rows, path)
+    try:
+        cast = column.cast(pa.string())
+        cast.validate(full=True)
+        return cast
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        # Ids are kept even where their bytes are no UTF-8 or their type has no cast: they only have to be stable.
+        values = (item if not isinstance(item, bytes) else item.decode("utf-8", "backslashreplace") for item in column.to_pylist())
+        return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _dates(rows: pa.RecordBatch, columns: Columns) -> tuple[pa.Array, pa.Array]:
+    moments = pa.nulls(rows.num_rows, schema.TIMESTAMP)
+    origins = pa.nulls(rows.num_rows, pa.string())
+    for paths, origin in ((columns.captured, "column"), (columns.published, "page")):
+        for path in paths:
+            found = _moments(_column(rows, path))
+            unbelievable = pc.or_(pc.equal(found, _scalar(EPOCH)), pc.greater_equal(found, _scalar(LAST)))
+            if origin == "column":
+                unbelievable = pc.or_(unbelievable, pc.less(found, _scalar(FIRST_PAGE)))
+            judged = pc.if_else(unbelievable, pa.scalar("implausible"), pa.scalar(origin))
+            origins = pc.if_else(pc.is_null(moments), judged, origins)
+            moments = pc.coalesce(moments, found)
+    return moments, origins
+
+
+def _scalar(moment: object) -> pa.Scalar:
+    return pa.scalar(moment, schema.TIMESTAMP)
+
+
+def _moments(column: pa.Array) -> pa.Array:
+    kind = column.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        naive = column.cast(pa.timestamp("us"), safe=False) if pa.types.is_date(kind) or kind.tz is None else column
+        return naive.cast(schema.TIMESTAMP, safe=False)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        # Arrow's parser reads ISO 8601 to the second or finer; the rest goes through the documented Python form.
+        shaped = pc.match_substring_regex(column, r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ$")
+        if pc.all(shaped, min_count=0).as_py():
+            try:
+                return column.cast(schema.TIMESTAMP)
+            except pa.ArrowInvalid:
+                pass
+    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or isinstance(kind, pa.DictionaryType)):
+        return pa.nulls(len(column), schema.TIMESTAMP)
+    encoded = column if isinstance(kind, pa.DictionaryType) else column.dictionary_encode()
+    parsed = [parse_date(value) for value in encoded.dictionary.to_pylist()]
+    return pa.array(parsed, schema.TIMESTAMP).take(encoded.indices)
+
+
+def _declared(rows: pa.RecordBatch, columns: Columns, card: list[tuple[str, str, str]]) -> pa.Array:
+    if not columns.declaring:
+        return declaration_lists([card] * rows.num_rows)
+    fields = []
+    for path in columns.declaring:
+        encoded = _column(rows, path)
+        if not isinstance(encoded.type, pa.DictionaryType):
+            if pa.types.is_nested(encoded.type):
+                encoded = pa.array([None if value is None else str(value) for value in encoded.to_pylist()], pa.string())
+            encoded = encoded.dictionary_encode()
+        values = [declaration(path, _shown(value)) for value in encoded.dictionary.to_pylist()]
+        fields.append([None if index is None else values[index] for index in encoded.indices.to_pylist()])
+    lists = [[*card, *(field for field in row if field)][:_MAX_DECLARATIONS] for row in zip(*fields, strict=True)]
+    return declaration_lists(lists)
+
+
+def _shown(value: object) -> object:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def _leaves(fields: Any, prefix: str) -> Iterator[tuple[str, pa.DataType]]:
+    for field in fields:
+        yield prefix + field.name, field.type
+        if pa.types.is_struct(field.type) and not prefix:
+            yield from _leaves(field.type, f"{field.name}.")
+
+
+def _column(rows: pa.RecordBatch, path: str) -> pa.Array:
+    if path in rows.schema.names:
+        return rows.column(path)
+    outer, *inner = path.split(".")
+    return reduce(lambda column, name: pc.struct_field(column, name), inner, rows.column(outer))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if isinstance(kind, pa.DictionaryType):
+        kind = kind.value_type
+    return any(
+        test(kind)
+        for test in (
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_string_view,
+            pa.types.is_binary,
+            pa.types.is_large_binary,
+            pa.types.is_binary_view,
+        )
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

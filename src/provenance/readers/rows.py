@@ -1,0 +1,103 @@
+"""The original rows at given positions, for writing a part of a source out again as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from provenance.errors import SourceError
+from provenance.readers.detect import detect
+from provenance.readers.open import open_records
+from provenance.readers.options import ReadOptions, Source, Tally
+
+Positions = npt.NDArray[np.int64]
+
+
+def parquet_tables(
+    source: Source, options: ReadOptions, positions: Positions
+) -> tuple[pa.Schema, Iterator[tuple[Positions, pa.Table]]]:
+    """Kept rows of a Parquet source with all of its columns, in its order and of its types.
+
+    Args:
+        source: A Parquet file.
+        options: ``batch_rows`` bounds the tables.
+        positions: Row numbers to keep, sorted and unique.
+
+    Returns:
+        The file's schema, and tables with the positions of their rows; row groups without any are not read.
+
+    Raises:
+        SourceError: The file can't be read, or a page with a kept row can't be decoded any more.
+    """
+    from provenance.readers.parquet import open_parquet
+
+    file = open_parquet(source)
+    return file.schema_arrow, _parquet_tables(file, source, options, positions)
+
+
+def _parquet_tables(
+    file: object, source: Source, options: ReadOptions, positions: Positions
+) -> Iterator[tuple[Positions, pa.Table]]:
+    import pyarrow.parquet as pq
+
+    assert isinstance(file, pq.ParquetFile)  # noqa: S101 - narrows the type of a lazily imported class
+    first = 0
+    with file:
+        for group in range(file.metadata.num_row_groups):
+            stop = first + file.metadata.row_group(group).num_rows
+            wanted = positions[np.searchsorted(positions, first) : np.searchsorted(positions, stop)]
+            try:
+                batches = file.iter_batches(options.batch_rows, row_groups=[group]) if len(wanted) else iter(())
+                at = first
+                for batch in batches:
+                    low, high = np.searchsorted(wanted, [at, at + batch.num_rows])
+                    if low < high:
+                        kept = wanted[low:high]
+                        yield kept, pa.table(batch) if len(kept) == batch.num_rows else pa.table(batch.take(kept - at))
+                    at += batch.num_rows
+            except (OSError, pa.ArrowException) as error:
+                raise SourceError(f"Row group {group} can't be read: {error}", place=source.uri) from error
+            first = stop
+
+
+def jsonl_lines(source: Source, options: ReadOptions, positions: Positions) -> Iterator[tuple[int, bytes]]:
+    """Kept lines of a JSONL source as they stand there, without line ends; of a JSON array, its objects as lines.
+
+    Args:
+        source: A JSONL file, plain or compressed.
+        options: ``max_line_bytes`` as at the scan.
+        positions: Line numbers to keep, sorted and unique.
+    """
+    from provenance.readers.lines import lines
+    from provenance.readers.pieces import pieces
+
+    form = detect(source)
+    stream = pieces(source.location, form.compression, lambda _: None)
+    wanted = iter(positions.tolist())
+    position = next(wanted, None)
+    if form.container == "json":
+        import json
+
+        rows = json.loads(b"".join(piece.data for piece in stream).removeprefix(b"\xef\xbb\xbf"))
+        yield from ((index, json.dumps(rows[index], ensure_ascii=False).encode()) for index in positions.tolist())
+        return
+    for line in lines(stream, options.max_line_bytes):
+        if position is None:
+            return
+        if line.number == position:
+            if line.fault is None:
+                yield line.number, line.content.removesuffix(b"\r")
+            position = next(wanted, None)
+
+
+def crawl_rows(source: Source, options: ReadOptions, positions: Sequence[int] | Positions) -> Iterator[pa.RecordBatch]:
+    """Kept records of any source as batches of `schema.RAW`."""
+    wanted = pa.array(np.asarray(positions, dtype=np.int64))
+    for batch in open_records(source, options, Tally()):
+        kept = batch.filter(pc.is_in(batch.column("position"), value_set=wanted))
+        if kept.num_rows:
+            yield kept
