@@ -24,6 +24,9 @@ from provenance.evidence.disclosure import (
     disclosure,
 )
 
+VERSION: Final = "1"
+"""Changes whenever the same text may be seen otherwise; recorded with every scan."""
+
 AIGC_READINGS: Final = {"1": WRITTEN, "2": Reading(2.5, False), "3": Reading(1.0, False)}
 C2PA_WEIGHT: Final = 0.5
 SENTENCE_WEIGHT: Final = 2.5

@@ -18,6 +18,9 @@ import pyarrow.compute as pc
 from provenance.evidence.catalogue import MARKERS, PREFILTER, Marker
 from provenance.evidence.common import Evidence, as_lists, excerpt
 
+VERSION: Final = "1"
+"""Changes whenever the same text may be seen otherwise; recorded with every scan."""
+
 MAX_CHARS: Final = 1 << 20
 """How much of one record is judged, in characters."""
 

@@ -125,12 +125,12 @@ def paths_of(row: Mapping[str, Any]) -> Iterable[tuple[str, bool]]:
 
 def lookup(row: Mapping[str, Any], path: str) -> Any:
     """The value at a path of a row; None where there is none."""
-    if path in row:
-        return row[path]
-    value: Any = row
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
+    value = row.get(path)
+    if value is not None or "." not in path:
+        return value
+    outer, _, inner = path.partition(".")
+    nested = row.get(outer)
+    return lookup(nested, inner) if isinstance(nested, dict) else None
 
 
 def declaration(path: str, value: object) -> tuple[str, str, str] | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -45,7 +46,13 @@ def origin_of(moment: datetime, origin: str) -> str:
     return origin
 
 
+@lru_cache(maxsize=4096)
 def _text(text: str) -> datetime | None:
+    if text[4:5] == "-" and text[7:8] == "-":
+        try:
+            return parse_date(datetime.fromisoformat(text))
+        except ValueError:
+            pass
     period = _MONTH.match(text)
     try:
         if period:

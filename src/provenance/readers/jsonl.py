@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from itertools import chain
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ _HEAD_ROWS: Final = 64
 
 _MAX_DECLARATIONS: Final = 32
 
+_decode: Final = json.JSONDecoder().decode
 Row = tuple[Line, dict[str, Any]]
 
 
@@ -65,7 +67,7 @@ def _objects(found: Iterator[Line], options: ReadOptions, tally: Tally) -> Itera
             tally.reject(line.number, line.fault, line.detail, options)
             continue
         try:
-            row = json.loads(line.content)
+            row = _decode(line.content.decode())
         except (ValueError, RecursionError) as error:
             what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error) or "nested too deeply"
             tally.reject(line.number, "bad-json", f"byte {line.offset}: {what}", options)
@@ -118,17 +120,20 @@ def _add(
     url = _string(lookup(row, columns.url)) if columns.url else None
     if url is None and own_id is not None and own_id.startswith(("http://", "https://")):
         url = own_id
-    date = (None, None)
-    for paths, origin in ((columns.captured, "column"), (columns.published, "page")):
-        for path in paths:
-            moment = parse_date(lookup(row, path))
-            if moment is not None and date[0] is None:
-                date = (moment, origin_of(moment, origin))  # type: ignore[assignment]
     declared = card
     if columns.declaring:
         fields = (declaration(path, lookup(row, path)) for path in columns.declaring)
         declared = [*card, *(field for field in fields if field)][:_MAX_DECLARATIONS]
-    gatherer.add(line.number, own_id, url, date, text, declared)
+    gatherer.add(line.number, own_id, url, _date(row, columns), text, declared)
+
+
+def _date(row: dict[str, Any], columns: Columns) -> tuple[datetime | None, str | None]:
+    for paths, origin in ((columns.captured, "column"), (columns.published, "page")):
+        for path in paths:
+            moment = parse_date(lookup(row, path))
+            if moment is not None:
+                return moment, origin_of(moment, origin)
+    return None, None
 
 
 def _string(value: object) -> str | None:

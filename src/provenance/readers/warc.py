@@ -27,7 +27,10 @@ is compressed record by record, so that its position can't be taken for a member
 _START: Final = re.compile(rb"(?:\A|(?<=[\r\n]))WARC/[0-9]\.[0-9]{1,3}[ \t]*\r?\n[^\r\n:]{1,80}:")
 _VERSION: Final = re.compile(rb"WARC/[0-9]")
 _HEADER_END: Final = re.compile(rb"\r?\n\r?\n")
+_FIELD: Final = re.compile(r"^([^:\n]+):([^\n]*)", re.MULTILINE)
+_FOLDED: Final = re.compile(rb"\n[ \t]")
 _LENGTH: Final = re.compile(rb"^[0-9]{1,18}$")
+_FIRST_STEP: Final = 1 << 11
 _STEP: Final = 1 << 16
 _MAX_REWINDS: Final = 8
 
@@ -191,7 +194,7 @@ class _Step:
         limit = at + self.options.max_header_bytes
         reach, searched = at, at
         while True:
-            reach = min(reach + _STEP, limit)
+            reach = min(reach + (_STEP if reach > at else _FIRST_STEP), limit)
             alive = window.fill(reach)
             found = _HEADER_END.search(window.buffer, max(searched - 3, at) - window.base, reach - window.base)
             if found is not None:
@@ -288,13 +291,15 @@ class _Step:
         if self.member is None or self.framer.recordwise is False:
             return None
         for member in self.window.members:
-            if body < member.offset < stop and self._begins(member.offset):
+            if member.offset >= stop:
+                break
+            if member.offset > body and self._begins(member.offset):
                 return member
         return None
 
     def _begins(self, at: int) -> bool:
-        self.window.fill(at + 16)
-        return _VERSION.match(self.window.get(at, at + 16)) is not None
+        self.window.fill(at + 6)
+        return _VERSION.match(self.window.buffer, at - self.window.base) is not None
 
     def _fault_before(self, stop: int) -> Fault | None:
         for fault in self.window.faults:
@@ -342,6 +347,9 @@ def _reason(fault: Fault) -> str:
 
 def parse_headers(block: bytes) -> dict[str, str]:
     """Header fields of a WARC record: names lower-case, folded lines joined, the first of a repeated field."""
+    if not _FOLDED.search(block):
+        # The later of two fields overwrites in a dict, and the first is the one that counts.
+        return {name.strip().lower(): value.strip() for name, value in reversed(_FIELD.findall(block.decode("utf-8", "replace")))}
     headers: dict[str, str] = {}
     last = ""
     for line in block.decode("utf-8", "replace").split("\n")[1:]:

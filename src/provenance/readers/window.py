@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Final, NamedTuple
 from provenance.readers.pieces import Piece
 
 _COMPACT: Final = 1 << 20
+_NOT_BLANK: Final = re.compile(rb"[^\r\n]")
 
 
 class Member(NamedTuple):
@@ -39,6 +41,7 @@ class Window:
         members: Marks of members that begin at or behind ``base``, in order.
         faults: Places of damage at or behind ``base``, in order.
         ended: No piece is left.
+        end: Offset behind the last byte in the window.
     """
 
     source: Iterator[Piece]
@@ -49,12 +52,8 @@ class Window:
         self.members: deque[Member] = deque()
         self.faults: deque[Fault] = deque()
         self.ended = False
+        self.end = self.base
         self._last_compressed = 0
-
-    @property
-    def end(self) -> int:
-        """Offset behind the last byte in the window."""
-        return self.base + len(self.buffer)
 
     def fill(self, upto: int) -> bool:
         """Read until the window reaches offset ``upto``; False if the stream ends before it."""
@@ -72,6 +71,7 @@ class Window:
             self._last_compressed = piece.member
             self.members.append(Member(self.end, piece.member, piece.clean))
         self.buffer += piece.data
+        self.end += len(piece.data)
         if piece.fault is not None:
             self.faults.append(Fault(self.end, self._last_compressed, piece.fault))
         return True
@@ -83,9 +83,10 @@ class Window:
     def skip_blank(self, at: int) -> int:
         """Offset of the first byte from ``at`` on that is neither CR nor LF (or of the end of the stream)."""
         while at < self.end or self.fill(at + 1):
-            if self.buffer[at - self.base] not in b"\r\n":
-                return at
-            at += 1
+            found = _NOT_BLANK.search(self.buffer, at - self.base)
+            if found is not None:
+                return self.base + found.start()
+            at = self.end
         return at
 
     def drop(self, before: int) -> None:

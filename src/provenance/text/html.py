@@ -21,6 +21,9 @@ from resiliparse.extract.html2text import extract_plain_text
 from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encoding_to_html5
 from resiliparse.parse.html import HTMLTree
 
+EXTRACTOR_VERSION: Final = "1"
+"""Changes whenever the same page may give another text; recorded with every scan."""
+
 MAX_HTML_BYTES: Final = 8 << 20
 """A longer page is refused; crawlers truncate pages at 1 to 5 MiB themselves."""
 

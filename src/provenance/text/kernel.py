@@ -376,10 +376,10 @@ def _fold_text(tables, index, properties, entries, composed_offsets, composed, d
             _save(out, to, folded)
             length = np.int64(_trailing_zeros(stops) >> U64(3))
             length = min(length, end - at)
-            # A mark may follow the last letter.
+            # A mark may follow the last letter: go back to before it, even if that was written above.
             length -= at + length < end and data[at + length] > 127
-            at += max(length, 0)
-            to += max(length, 0)
+            at += length
+            to += length
             after_space = to == begin or out[to - 1] == 32
             if length > 0:
                 continue

@@ -13,6 +13,9 @@ from typing import Final
 
 import pyarrow as pa
 
+VERSION: Final = "pycld2-1"
+"""Changes whenever the same text may get another language; recorded with every scan."""
+
 UNDETERMINED: Final = "und"
 
 MIN_BYTES: Final = 24

@@ -13,6 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+VERSION: Final = "1"
+"""Changes whenever the same text may be seen otherwise; recorded with every scan."""
+
 MAX_BYTES: Final = 1 << 16
 """How much of a text is read: its first 64 KiB."""
 

@@ -1,0 +1,210 @@
+"""The style model's file: arrays behind a JSON header, audited before anything is believed.
+
+Layout: 8 bytes magic, the header's length as ``<u8``, the header (UTF-8 JSON, sorted keys), the arrays one after
+another (little-endian, C order), SHA-256 of all that precedes. Reading compares magic, lengths, checksum, names,
+types, shapes and ranges, and executes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from provenance.classifier.alphabet import TABLE_SIZE
+from provenance.errors import ModelError
+
+MAGIC: Final = b"PVSTYLE1"
+MAX_BYTES: Final = 64 << 20
+_DIGEST_BYTES: Final = 32
+_DTYPES: Final = {"symbols": "uint8", "weights": "int8"}
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Calibration of one language and range of lengths.
+
+    Attributes:
+        language: ISO code.
+        words_from: Fewest words.
+        words_below: One more than the most words; 0 for no limit.
+        slope: Log-odds per unit of margin.
+        offset: Log-odds at margin 0.
+        human_margins: Ascending margins of the ``p_human`` steps.
+        human_p: Non-increasing: bound of the share of human text with at least that margin.
+        synthetic_margins: Ascending margins of the ``p_synthetic`` steps.
+        synthetic_p: Non-decreasing: bound of the share of synthetic text with at most that margin.
+        documents: Calibration documents, human and synthetic.
+    """
+
+    language: str
+    words_from: int
+    words_below: int
+    slope: float
+    offset: float
+    human_margins: tuple[float, ...]
+    human_p: tuple[float, ...]
+    synthetic_margins: tuple[float, ...]
+    synthetic_p: tuple[float, ...]
+    documents: tuple[int, int]
+
+    @property
+    def name(self) -> str:
+        """Such as ``en:100-199`` or ``en:400+``."""
+        upper = f"-{self.words_below - 1}" if self.words_below else "+"
+        return f"{self.language}:{self.words_from}{upper}"
+
+
+@dataclass(frozen=True)
+class ModelArrays:
+    """Everything a style model is made of.
+
+    Attributes:
+        symbols: ``uint8[TABLE_SIZE]``, the alphabet.
+        weights: ``int8[2 ** (bits + 1)]``, weights of character buckets, then of word buckets.
+        bits: log2 of the buckets of each block.
+        window: Most symbols scored together.
+        scales: Size of a weight step for characters and words, and the intercept.
+        bins: Calibration.
+        card: What the model was trained on and how; shown, never acted on.
+    """
+
+    symbols: npt.NDArray[np.uint8]
+    weights: npt.NDArray[np.int8]
+    bits: int
+    window: int
+    scales: tuple[float, float, float]
+    bins: tuple[Bin, ...]
+    card: dict[str, Any] = field(default_factory=dict)
+
+
+def encode(model: ModelArrays) -> bytes:
+    """The file's bytes; equal models give equal bytes."""
+    arrays = {"symbols": model.symbols, "weights": model.weights}
+    header = {
+        "arrays": [{"name": name, "dtype": _DTYPES[name], "shape": list(arrays[name].shape)} for name in arrays],
+        "bins": [vars(bin_) for bin_ in model.bins],
+        "bits": model.bits,
+        "card": model.card,
+        "scales": list(model.scales),
+        "window": model.window,
+    }
+    text = json.dumps(header, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    body = MAGIC + len(text).to_bytes(8, "little") + text
+    body += b"".join(np.ascontiguousarray(arrays[name]).tobytes() for name in arrays)
+    return body + hashlib.sha256(body).digest()
+
+
+def decode(content: bytes, place: str) -> ModelArrays:
+    """Audit and read a file's bytes.
+
+    Args:
+        content: The whole file.
+        place: Named in errors.
+
+    Raises:
+        ModelError: Damaged, of another version, or with values that no training gives.
+    """
+
+    def refuse(cause: str) -> ModelError:
+        return ModelError(
+            f"This is no usable style model: {cause}",
+            place=place,
+            next_step="Train one with `provenance train`, or reinstall the package to restore the one that ships with it",
+        )
+
+    if content[: len(MAGIC)] != MAGIC:
+        raise refuse("it does not begin with the mark of a style model of this version")
+    if len(content) > MAX_BYTES or len(content) < len(MAGIC) + 8 + _DIGEST_BYTES:
+        raise refuse("its size is out of range")
+    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    if hashlib.sha256(body).digest() != digest:
+        raise refuse("its checksum does not fit its content")
+    start = len(MAGIC) + 8
+    size = int.from_bytes(body[len(MAGIC) : start], "little")
+    if size > len(body) - start:
+        raise refuse("its header is longer than the file")
+    try:
+        return _build(json.loads(body[start : start + size]), body[start + size :])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise refuse(str(error) or type(error).__name__) from None
+
+
+def _build(header: Any, payload: bytes) -> ModelArrays:
+    bits, window = header["bits"], header["window"]
+    _require(type(bits) is int and 8 <= bits <= 24, "bits out of range")
+    _require(type(window) is int and 64 <= window <= 1 << 20, "window out of range")
+    expected = [
+        {"name": "symbols", "dtype": "uint8", "shape": [TABLE_SIZE]},
+        {"name": "weights", "dtype": "int8", "shape": [2 << bits]},
+    ]
+    _require(header["arrays"] == expected, "arrays of another name, type or shape")
+    _require(len(payload) == TABLE_SIZE + (2 << bits), "its arrays are cut short or too long")
+    scales = _numbers(header["scales"])
+    _require(len(scales) == 3, "it needs three scales")
+    bins = tuple(_bin(entry) for entry in header["bins"])
+    _require(len({bin_.name for bin_ in bins}) == len(bins), "two bins of one name")
+    _require(isinstance(header["card"], dict), "no card")
+    symbols = np.frombuffer(payload, np.uint8, TABLE_SIZE)
+    weights = np.frombuffer(payload, np.int8, 2 << bits, TABLE_SIZE)
+    return ModelArrays(symbols, weights, bits, window, (scales[0], scales[1], scales[2]), bins, header["card"])
+
+
+def _bin(entry: Any) -> Bin:
+    human_margins, human_p = _numbers(entry["human_margins"]), _numbers(entry["human_p"])
+    synthetic_margins, synthetic_p = _numbers(entry["synthetic_margins"]), _numbers(entry["synthetic_p"])
+    for margins, values in ((human_margins, human_p), (synthetic_margins, synthetic_p)):
+        _require(len(margins) == len(values) > 0, "a calibration table of unequal columns")
+        _require(list(margins) == sorted(set(margins)), "calibration margins not ascending")
+        _require(all(0.0 < value <= 1.0 for value in values), "a p-value outside (0, 1]")
+    _require(list(human_p) == sorted(human_p, reverse=True), "p_human rises with the score")
+    _require(list(synthetic_p) == sorted(synthetic_p), "p_synthetic falls with the score")
+    language, first, below = entry["language"], entry["words_from"], entry["words_below"]
+    _require(isinstance(language, str) and language.isalpha() and language.islower(), "a bin without language")
+    _require(type(first) is int and type(below) is int and first > 0 and (below == 0 or below > first), "bin limits")
+    slope, offset = _numbers([entry["slope"], entry["offset"]])
+    _require(slope > 0, "a falling calibration line")
+    human, synthetic = entry["documents"]
+    _require(type(human) is int and type(synthetic) is int, "document counts")
+    return Bin(
+        language, first, below, slope, offset, human_margins, human_p, synthetic_margins, synthetic_p, (human, synthetic)
+    )
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    _require(isinstance(values, list) and all(type(value) in {int, float} for value in values), "numbers expected")
+    _require(all(math.isfinite(value) for value in values), "a number that is not finite")
+    return tuple(float(value) for value in values)
+
+
+def _require(condition: bool, cause: str) -> None:
+    if not condition:
+        raise ValueError(cause)
+
+
+def read(path: Path) -> ModelArrays:
+    """Read and audit a model file.
+
+    Raises:
+        ModelError: It can't be read, or is no usable model.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ModelError("The file is too large for a style model", place=str(path), next_step="Name another file")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"The style model can't be read: {error.strerror}", place=str(path), next_step="Check the path"
+        ) from None
+    return decode(content, str(path))
+
+
+def checksum(model: ModelArrays) -> str:
+    """Hex SHA-256 of the model's file."""
+    return hashlib.sha256(encode(model)).hexdigest()
