@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -105,20 +106,24 @@ def loops(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int:
     """List feedback loops: models trained on text that they or their relatives generated."""
     from provenance import pipeline
 
-    found = pipeline.loops(store=store)
+    found, names = pipeline.loops(store=store), pipeline.node_names(store=store)
     if json:
-        output.emit_json(found)
+        output.emit_json([vars(loop) for loop in found])
     elif not found:
         output.emit("no feedback loop is known")
     else:
         output.table(
             ("model", "dataset", "records", "share of words", "witness"),
             [
-                (row["model"], row["dataset"], row["records"], row["share"], " -> ".join(row["witness"]))
-                for row in found
+                (names(loop.model), names(loop.dataset), loop.records, loop.share, _path(loop.witness, names))
+                for loop in found
             ],
         )
     return 1 if found else 0
+
+
+def _path(witness: Sequence[str], names: Callable[[str], str]) -> str:
+    return " -> ".join(output.safe(names(step)) for step in witness)
 
 
 def check(
@@ -143,6 +148,6 @@ def check(
         for violation in result.violations:
             output.emit(f"  violation: {output.safe(violation)}")
         for loop in result.loops:
-            output.emit(f"  loop: {' -> '.join(output.safe(step) for step in loop.witness)}")
+            output.emit(f"  loop: {_path(loop.witness, pipeline.node_names(store=store))}")
         output.table(("figure", "value"), list(result.figures.items()))
     return 0 if result.allowed else 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -12,10 +12,14 @@ from provenance.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
     from provenance.store import Store
 
 Format = Literal["table", "csv", "json", "jsonl", "parquet"]
+
+_BATCH: Final = 65_536
+_SHOWN: Final = 1000
 
 
 def explain(
@@ -129,39 +133,44 @@ def _answer(store: Store, query: str, form: Format) -> None:
 
 
 def _print(relation: duckdb.DuckDBPyRelation, form: Format) -> None:
+    reader = relation.to_arrow_reader(_BATCH)
     if form == "table":
-        rows = relation.fetchmany(1001)
-        output.table(relation.columns, rows[:1000])
-        if len(rows) > 1000:
-            output.note("The first 1,000 rows; another --format prints all.")
-        return
-    if form == "parquet":
+        _print_table(reader)
+    elif form == "parquet":
         import pyarrow.parquet as pq
 
-        reader = relation.to_arrow_reader(65536)
         with pq.ParquetWriter(sys.stdout.buffer, reader.schema) as writer:
             for batch in reader:
                 writer.write_batch(batch)
-        return
-    if form == "csv":
+    elif form == "csv":
         import csv
 
-        writer_ = csv.writer(sys.stdout)
-        writer_.writerow(relation.columns)
-        while rows := relation.fetchmany(10000):
-            writer_.writerows(rows)
-        return
-    _print_json(relation, lines=form == "jsonl")
+        rows = csv.writer(sys.stdout)
+        rows.writerow(reader.schema.names)
+        for batch in reader:
+            rows.writerows(row.values() for row in batch.to_pylist())
+    else:
+        _print_json(reader, lines=form == "jsonl")
 
 
-def _print_json(relation: duckdb.DuckDBPyRelation, *, lines: bool) -> None:
+def _print_table(reader: pa.RecordBatchReader) -> None:
+    rows: list[tuple[object, ...]] = []
+    for batch in reader:
+        rows += [tuple(row.values()) for row in batch.to_pylist()]
+        if len(rows) > _SHOWN:
+            break
+    output.table(reader.schema.names, rows[:_SHOWN])
+    if len(rows) > _SHOWN:
+        output.note(f"The first {_SHOWN:,} rows; another --format prints all.")
+
+
+def _print_json(reader: pa.RecordBatchReader, *, lines: bool) -> None:
     import json
 
-    names = relation.columns
     separator = "" if lines else "["
-    while rows := relation.fetchmany(10000):
-        for row in rows:
-            text = json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=str)
+    for batch in reader:
+        for row in batch.to_pylist():
+            text = json.dumps(row, ensure_ascii=False, default=str)
             sys.stdout.write(text + "\n" if lines else f"{separator}\n {text}")
             separator = ","
     if not lines:

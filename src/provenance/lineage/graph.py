@@ -287,7 +287,7 @@ def add_generation_set(commit: Commit, set_id: str, *, model: str | None, run: s
 
 
 def resolve(store: Store, name: str, kinds: Sequence[str] = ()) -> str:
-    """Return the node id that a name, an id, or a unique prefix of an id stands for.
+    """Return the node id that a name (a dataset's may lack its version), an id, or a unique prefix of an id stands for.
 
     Args:
         store: The store.
@@ -300,7 +300,8 @@ def resolve(store: Store, name: str, kinds: Sequence[str] = ()) -> str:
     wanted = list(kinds) or None
     found = store.sql(
         "select distinct id, kind, id = $1 as by_id, name = $1 as by_name from lineage_nodes "
-        "where ($2 is null or list_contains($2, kind)) and (id = $1 or name = $1 or starts_with(id, $1)) order by id",
+        "where ($2 is null or list_contains($2, kind)) "
+        "and (id = $1 or name = $1 or starts_with(id, $1) or starts_with(name, $1 || '@')) order by id",
         [name, wanted],
     ).fetchall()
     for matching in ([row for row in found if row[2]], [row for row in found if row[3]], found):

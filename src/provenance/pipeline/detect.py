@@ -83,7 +83,7 @@ class Detector:
             for kind, table in kinds.items():
                 commit.add_part(write_part(self._scratch.root, kind, _SCAN, kind, table))
         with self._scratch.read() as connection:
-            return connection.execute("select * from records order by position").to_arrow_table()
+            return connection.sql("select * from records order by position").to_arrow_table()
 
 
 def _batches(raw: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

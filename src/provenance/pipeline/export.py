@@ -41,7 +41,7 @@ def _write(store: Store, folder: Path, name: str, query: str, scan_id: str) -> N
     for old in folder.glob(f"{name}-*.parquet"):
         old.unlink()
     with store.read() as connection:
-        reader: pa.RecordBatchReader = connection.execute(query, [scan_id]).to_arrow_reader(_BATCH)
+        reader: pa.RecordBatchReader = connection.sql(query, params=[scan_id]).to_arrow_reader(_BATCH)
         writer, written, number = None, 0, 0
         try:
             for batch in reader:

@@ -88,7 +88,7 @@ def filter_records(
         rows = _kept_rows(connection, sources, options, form, with_tags, progress)
         kept = sinks.write(target, form, rows)
         dropped_list = _write_dropped(connection, target, form, sources)
-        members = connection.execute("select record_id from tagged where keep order by record_id").to_arrow_table()
+        members = connection.sql("select record_id from tagged where keep order by record_id").to_arrow_table()
         dropped = _dropped_by_reason(connection)
     members = members.column("record_id")
     node = seal_dataset(
@@ -139,10 +139,10 @@ def _kept_rows(
     own = containers in ({"jsonl"}, {"parquet"})
     total, done, count = sum(source["bytes"] for source in sources), 0, 0
     for source in sources:
-        tags = connection.execute(
+        tags = connection.sql(
             "select position, record_id, tag, reason, score, language from tagged "
             "where keep and source_id = ? order by position",
-            [source["source_id"]],
+            params=[source["source_id"]],
         ).to_arrow_table()
         copied = 0
         for rows in _copy(source, options, tags, own=own):
@@ -166,13 +166,14 @@ def _copy(source: dict[str, Any], options: ReadOptions, tags: pa.Table, *, own: 
     positions = tags.column("position").to_numpy()
     opened = Source(source["location"], source["uri"], source["bytes"])
     if own and str(source["format"]).startswith("parquet"):
-        yield from parquet_tables(opened, positions)
+        schema, tables = parquet_tables(opened, options, positions)
+        yield schema.empty_table()
+        yield from (table for _, table in tables)
     elif own:
-        for line in _chunks(jsonl_lines(opened, positions, options), _LINES):
-            yield line
+        yield from _chunks((line for _, line in jsonl_lines(opened, options, positions)), _LINES)
     else:
         languages = dict(zip(positions.tolist(), tags.column("language").to_pylist(), strict=True))
-        for batch in crawl_rows(opened, positions, options):
+        for batch in crawl_rows(opened, options, positions):
             yield pa.table(
                 {
                     "id": batch.column("own_id"),
@@ -195,7 +196,7 @@ def _write_dropped(
 ) -> str:
     uris = pa.table({"source_id": [s["source_id"] for s in sources], "uri": [s["uri"] for s in sources]})
     connection.register("source_uris", uris)
-    reader: pa.RecordBatchReader = connection.execute(
+    reader: pa.RecordBatchReader = connection.sql(
         "select record_id, uri, position, url, tag, reason from tagged join source_uris using (source_id) "
         "where not keep order by uri, position"
     ).to_arrow_reader(_LINES)

@@ -179,12 +179,12 @@ def _new_only(store: Store, scan_id: str, found: pa.Table) -> pa.Table:
         return found
     with store.read() as connection:
         connection.register("found", found)
-        unknown: pa.Table = connection.execute(
+        unknown: pa.Table = connection.sql(
             "select found.* from found where not exists (select 1 from matches as known where known.scan_id = $1 "
             "and known.record_id = found.record_id and known.reference_id = found.reference_id "
             "and known.set_id = found.set_id and (known.verified or not found.verified)) "
             "order by record_id, set_id, reference_id",
-            [scan_id],
+            params=[scan_id],
         ).to_arrow_table()
         return unknown.cast(MATCH_COLUMNS)
 

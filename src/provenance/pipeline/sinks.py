@@ -9,14 +9,14 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Literal, cast
+from typing import IO, Any, Final, Literal, TypeAlias, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from provenance.errors import UsageError
 
-Rows = pa.Table | list[bytes]
+Rows: TypeAlias = pa.Table | list[bytes]
 """Some rows: a table, or JSON lines as they stood in their source."""
 
 _SUFFIXES: Final = {
@@ -83,7 +83,7 @@ def write(path: Path, form: Form, chunks: Iterable[Rows], empty: pa.Schema | Non
     return count
 
 
-def _write_parquet(path: Path, form: Form, chunks: Iterable[Rows], empty: pa.Schema | None) -> int:
+def _write_parquet(path: Path, _: Form, chunks: Iterable[Rows], empty: pa.Schema | None) -> int:
     count, schema, writer = 0, None, None
     try:
         for rows in chunks:

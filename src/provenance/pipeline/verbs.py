@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -85,6 +85,15 @@ def trace(
 ) -> dict[str, list[dict[str, Any]]]:
     """Return what a node comes from and what came from it."""
     return lineage.trace(Store.open(store), node, direction)
+
+
+def node_names(*, store: str | Path = "provenance-store") -> Callable[[str], str]:
+    """Return a function from a node's id to ``kind name``, for people."""
+    known = {
+        row["id"]: f"{row['kind'].replace('_', ' ')} {row['name']}"
+        for row in catalogue.rows(Store.open(store), "select id, kind, name from lineage_nodes")
+    }
+    return lambda node: known.get(node, node)
 
 
 def verify(*, store: str | Path = "provenance-store", repair: bool = False) -> VerifyReport:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final
 
@@ -13,7 +13,7 @@ from provenance.readers import http
 from provenance.readers.batches import Declarations, Gatherer
 from provenance.readers.dates import origin_of, parse_date
 from provenance.readers.options import ReadOptions, Source, Tally
-from provenance.readers.pieces import pieces
+from provenance.readers.pieces import Piece, pieces
 from provenance.readers.warc import Frame, frames
 from provenance.text.html import MAX_VALUE_CHARS, PageRefused, decode, extract
 
@@ -64,8 +64,8 @@ def read_crawl(source: Source, compression: str, options: ReadOptions, tally: Ta
         yield gatherer.take()
 
 
-def _open(source: Source, compression: str, progress: object, start: int) -> Iterator:  # type: ignore[type-arg]
-    return pieces(source.location, compression, progress, start)  # type: ignore[arg-type]
+def _open(source: Source, compression: str, progress: Callable[[int], None], start: int) -> Iterator[Piece]:
+    return pieces(source.location, compression, progress, start)
 
 
 def _read(frame: Frame, options: ReadOptions, gatherer: Gatherer) -> None:
@@ -84,8 +84,11 @@ def _read(frame: Frame, options: ReadOptions, gatherer: Gatherer) -> None:
 
 def _text(frame: Frame, options: ReadOptions) -> tuple[str, Declarations]:
     kind = frame.headers.get("warc-type", "").lower()
-    media = _media(frame.headers.get("content-type", ""))
-    if kind == "response" and media not in ("text/dns",) and not frame.headers.get("warc-target-uri", "").startswith("dns:"):
+    content_type = frame.headers.get("content-type", "")
+    media = _media(content_type)
+    if kind == "response":
+        if media == "text/dns" or frame.headers.get("warc-target-uri", "").startswith("dns:"):
+            raise _Skipped("dns")
         return _response(frame, options)
     if kind in ("conversion", "resource"):
         if kind == "conversion" and not media:
@@ -93,9 +96,7 @@ def _text(frame: Frame, options: ReadOptions) -> tuple[str, Declarations]:
         if media not in _HTML and media != "text/plain":
             raise _Skipped(kind_of(media))
         _whole(frame)
-        return _decoded(frame.block, media, _charset(frame.headers.get("content-type", "")), frame, kind == "conversion")
-    if kind == "response":
-        raise _Skipped("dns")
+        return _decoded(frame.block, media, _charset(content_type), frame, utf8=kind == "conversion")
     if kind in ("warcinfo", "request", "metadata", "revisit", "continuation"):
         raise _Skipped(kind)
     raise _Skipped("other-record" if kind else "untyped-record")
@@ -133,7 +134,7 @@ def _whole(frame: Frame) -> None:
 
 
 def _decoded(
-    body: bytes, media: str, charset: str | None, frame: Frame, utf8: bool = False
+    body: bytes, media: str, charset: str | None, frame: Frame, *, utf8: bool = False
 ) -> tuple[str, Declarations]:
     if media == "text/plain":
         return (body.decode("utf-8", "replace") if utf8 and charset is None else decode(body, charset)), []

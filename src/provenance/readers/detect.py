@@ -46,7 +46,12 @@ _UNREAD: Final = {
 
 
 class Form(NamedTuple):
-    """Container (``warc``, ``jsonl``, ``json``, ``parquet``, ``empty``) and compression (``""``, ``gz``, ``zst``, ``lz4``)."""
+    """How a file is built.
+
+    Attributes:
+        container: ``warc``, ``jsonl``, ``json`` (one array), ``parquet`` or ``empty``.
+        compression: ``""``, ``gz``, ``zst`` or ``lz4``.
+    """
 
     container: str
     compression: str

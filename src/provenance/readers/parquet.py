@@ -77,9 +77,7 @@ def table_batches(
             for row in range(first + done, first + metadata.num_rows):
                 tally.reject(row, "damaged-row-group", f"row group {group}: {_first_line(error)}", options)
         first += metadata.num_rows
-        tally.bytes_read += sum(
-            metadata.column(index).total_compressed_size for index in range(metadata.num_columns)
-        )
+        tally.bytes_read += sum(metadata.column(index).total_compressed_size for index in range(metadata.num_columns))
 
 
 def _raw_batches(
@@ -169,8 +167,7 @@ def _strings(rows: pa.RecordBatch, path: str | None) -> pa.Array:
         return cast
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         # Ids are kept even where their bytes are no UTF-8 or their type has no cast: they only have to be stable.
-        values = (item if not isinstance(item, bytes) else item.decode("utf-8", "backslashreplace") for item in column.to_pylist())
-        return pa.array([None if value is None else str(value) for value in values], pa.string())
+        return _shown_as_strings(column)
 
 
 def _dates(rows: pa.RecordBatch, columns: Columns) -> tuple[pa.Array, pa.Array]:
@@ -220,16 +217,21 @@ def _declared(rows: pa.RecordBatch, columns: Columns, card: list[tuple[str, str,
         encoded = _column(rows, path)
         if not isinstance(encoded.type, pa.DictionaryType):
             if pa.types.is_nested(encoded.type):
-                encoded = pa.array([None if value is None else str(value) for value in encoded.to_pylist()], pa.string())
+                encoded = _shown_as_strings(encoded)
             encoded = encoded.dictionary_encode()
-        values = [declaration(path, _shown(value)) for value in encoded.dictionary.to_pylist()]
+        values = [declaration(path, _readable(value)) for value in encoded.dictionary.to_pylist()]
         fields.append([None if index is None else values[index] for index in encoded.indices.to_pylist()])
     lists = [[*card, *(field for field in row if field)][:_MAX_DECLARATIONS] for row in zip(*fields, strict=True)]
     return declaration_lists(lists)
 
 
-def _shown(value: object) -> object:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+def _shown_as_strings(column: pa.Array) -> pa.Array:
+    values = map(_readable, column.to_pylist())
+    return pa.array([None if value is None else str(value) for value in values], pa.string())
+
+
+def _readable(value: object) -> object:
+    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
 
 
 def _leaves(fields: Any, prefix: str) -> Iterator[tuple[str, pa.DataType]]:

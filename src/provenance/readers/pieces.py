@@ -109,9 +109,7 @@ def _gzip(file: BinaryIO, progress: Callable[[int], None]) -> Iterator[Piece]:
 class _Member:
     """One gzip member: iterate it for its pieces, then ``rest`` and ``fault`` say how it ended."""
 
-    def __init__(
-        self, file: BinaryIO, begin: int, data: bytes, clean: bool, progress: Callable[[int], None]
-    ) -> None:
+    def __init__(self, file: BinaryIO, begin: int, data: bytes, clean: bool, progress: Callable[[int], None]) -> None:
         self.file, self.begin, self.clean, self.progress = file, begin, clean, progress
         self.rest = data
         self.fault: str | None = None

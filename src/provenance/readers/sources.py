@@ -76,14 +76,17 @@ def _expand(path: str) -> Iterator[tuple[str, str]]:
             files = list(_walk(place))
             if not files:
                 raise UsageError(
-                    "The folder holds no file that could be read", place=path, next_step="Name the data files themselves"
+                    "The folder holds no file that could be read",
+                    place=path,
+                    next_step="Name the data files themselves",
                 )
             yield from ((file, path) for file in files)
         elif place.exists():
             yield path, str(place.parent)
         elif glob.has_magic(path):
             fixed = str(Path(re.split(r"[*?\[]", path, maxsplit=1)[0] + "x").parent)
-            matched = sorted(file for file in glob.glob(path, recursive=True) if Path(file).is_file())
+            # Path.glob takes no absolute pattern.
+            matched = sorted(file for file in glob.glob(path, recursive=True) if Path(file).is_file())  # noqa: PTH207
             if not matched:
                 raise UsageError("No file matches the pattern", place=path, next_step="Check it with ls")
             yield from ((file, fixed) for file in matched)

@@ -130,8 +130,8 @@ class _Framer:
             return at
         return member.compressed if member is not None else SHARED_MEMBER + at
 
-    def rewind(self, start: int, member: Member | None, to: int) -> None:
-        """Open the stream again, so that ``to``, which lies behind ``start``, is in the window."""
+    def rewind(self, member: Member | None, to: int) -> None:
+        """Open the stream again, so that ``to``, in or behind ``member``, is in the window."""
         self.rewinds += 1
         if not self.compression:
             self.window = Window(self.open_at(to), to)
@@ -263,7 +263,7 @@ class _Step:
                 found = _START.search(window.buffer, max(at - 64, body) - window.base)
                 candidate = window.base + found.start() if found and window.base + found.start() < stop else None
             inner, fault = self._member_within(body, stop), self._fault_before(stop)
-            if inner is not None or fault is not None or not alive and window.end < stop:
+            if inner is not None or fault is not None or (not alive and window.end < stop):
                 trusted = False
                 break
             at = min(stop, window.end)
@@ -281,7 +281,7 @@ class _Step:
         if inner is not None and (candidate is None or candidate >= inner.offset):
             self.next = inner.offset
         elif candidate is not None and candidate < window.base:
-            framer.rewind(self.at, self.member, candidate)
+            framer.rewind(self.member, candidate)
             self.window, self.next, framer.recovered = framer.window, candidate, True
         else:
             self._resynchronise(max(body, window.base))
@@ -349,7 +349,8 @@ def parse_headers(block: bytes) -> dict[str, str]:
     """Header fields of a WARC record: names lower-case, folded lines joined, the first of a repeated field."""
     if not _FOLDED.search(block):
         # The later of two fields overwrites in a dict, and the first is the one that counts.
-        return {name.strip().lower(): value.strip() for name, value in reversed(_FIELD.findall(block.decode("utf-8", "replace")))}
+        fields = _FIELD.findall(block.decode("utf-8", "replace"))
+        return {name.strip().lower(): value.strip() for name, value in reversed(fields)}
     headers: dict[str, str] = {}
     last = ""
     for line in block.decode("utf-8", "replace").split("\n")[1:]:

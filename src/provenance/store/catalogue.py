@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from importlib import resources
 from pathlib import Path
@@ -17,6 +18,8 @@ from provenance.store.parts import KINDS, stored_schema
 
 _BLOCK_SIZE: Final = 16_384
 """Bytes. DuckDB's own 256 KiB make a copy of an empty catalogue cost 20 times as much."""
+
+_DEFINITIONS: Final = ("views", "policies", "findings", "summary", "records", "as_of")
 
 _ROOT_VARIABLE: Final = "provenance_root"
 """Set on a connection to a store that was moved: the views then read its parts from there."""
@@ -112,11 +115,16 @@ def locate(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
 
 
 def define(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
-    """Make all views and macros anew, for the parts that are live now."""
+    """Make the views over the parts that are live now, and all others if this program has other ones."""
     set_meta(connection, "root", str(root))
     for kind in KINDS:
         define_part_view(connection, kind, root)
-    define_views(connection)
+    texts = [verdict.macros(), policy.settings_type_sql(), *(sql_text(f"store/{name}.sql") for name in _DEFINITIONS)]
+    texts += [sql_text("lineage/graph.sql"), sql_text("lineage/loops.sql")]
+    version = hashlib.sha256("\0".join(texts).encode()).hexdigest()
+    if meta(connection, "definitions") != version:  # parsing them takes longer than all the rest of a commit
+        define_views(connection)
+        set_meta(connection, "definitions", version)
 
 
 def define_part_view(connection: duckdb.DuckDBPyConnection, kind: str, root: Path) -> None:

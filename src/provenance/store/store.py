@@ -39,6 +39,7 @@ class Commit:
         self.connection = connection
         self.recorded_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         self._root = root
+        self._parts: dict[str, PartFile] = {}
 
     def insert(self, table: str, rows: Sequence[Mapping[str, Any]] | pa.Table) -> None:
         """Append rows to a table of the catalogue.
@@ -63,14 +64,25 @@ class Commit:
                 )
         if not rows:
             return
-        columns = [column for column in types if column == "recorded_at" or any(column in row for row in rows)]
-        values = [[self._value(row, column, types[column]) for column in columns] for row in rows]
-        marks = ", ".join("?" for _ in columns)
-        names = ", ".join(f'"{column}"' for column in columns)
+        self._append(name, rows, types)
+
+    def _append(
+        self, table: str, rows: Sequence[Mapping[str, Any]], types: Mapping[str, str], key: Sequence[str] = ()
+    ) -> None:
+        """Append rows, but for those whose ``key`` is there already."""
+        used = [column for column in types if column == "recorded_at" or any(column in row for row in rows)]
+        values = {column: [self._value(row, column, types[column]) for row in rows] for column in used}
+        names = ", ".join(f'"{column}"' for column in used)
+        same = " and ".join(f"known.{column} = incoming.{column}" for column in key)
+        unless = f" where not exists (select 1 from {table} as known where {same})" if key else ""  # noqa: S608
         try:
-            self.connection.executemany(f"insert into {name} ({names}) values ({marks})", values)  # noqa: S608
-        except duckdb.Error as error:
-            raise StoreError(f"These rows don't fit the table {table!r}: {str(error).splitlines()[0]}") from error
+            self.connection.register("incoming", pa.table(values))
+            self.connection.execute(f"insert into {table} ({names}) select {names} from incoming{unless}")  # noqa: S608
+        except (duckdb.Error, pa.ArrowException, TypeError) as error:
+            cause = str(error).splitlines()[0]
+            raise StoreError(f"These rows don't fit the table {table!r}: {cause}") from error
+        finally:
+            self.connection.unregister("incoming")
 
     def _types(self, table: str) -> dict[str, str]:
         found = self.connection.execute(
@@ -102,18 +114,24 @@ class Commit:
         path = self._root / part.path
         if not path.is_file() or path.stat().st_size != part.bytes:
             raise StoreError("A part that is to be published is missing or cut off", place=str(path))
-        if not self.execute("select 1 from parts where path = ? and withdrawn_at is null", [part.path]).fetchall():
-            self.insert("parts", [asdict(part)])
+        self._parts[part.path] = part
+
+    def flush(self) -> None:
+        """Bring the parts that were added into the table; ``execute`` and the end of the block do this by themselves."""
+        if self._parts:
+            rows = [asdict(part) for part in self._parts.values()]
+            self._parts = {}
+            self._append("parts", rows, self._types("parts"), key=("path",))
 
     def withdraw_part(self, path: str) -> None:
         """Take a part out of the views. Its file goes when no catalogue on disk names it any more."""
-        self.connection.execute(
+        self.execute(
             "update parts set withdrawn_at = ? where path = ? and withdrawn_at is null", [self.recorded_at, path]
         )
 
     def withdraw_unfinished_parts(self, scan_id: str) -> None:
         """Take out what an interrupted scan published of sources that it did not finish."""
-        self.connection.execute(
+        self.execute(
             "update parts set withdrawn_at = ? where group_id = ? and withdrawn_at is null and source_id is not null "
             "and source_id not in (select source_id from sources where scan_id = ? and error is null)",
             [self.recorded_at, scan_id, scan_id],
@@ -121,7 +139,7 @@ class Commit:
 
     def withdraw_source_parts(self, scan_id: str, source_id: str) -> None:
         """Take out what a scan published of one source."""
-        self.connection.execute(
+        self.execute(
             "update parts set withdrawn_at = ? where group_id = ? and source_id = ? and withdrawn_at is null",
             [self.recorded_at, scan_id, source_id],
         )
@@ -135,22 +153,16 @@ class Commit:
 
     def add_edges(self, edges: Sequence[tuple[str, str, str] | tuple[str, str, str, Mapping[str, Any] | None]]) -> None:
         """Record edges (subject, relation, object[, detail]), each once."""
+        rows: dict[tuple[str, str, str], Mapping[str, Any]] = {}
         for subject, relation, target, *detail in edges:
-            known = self.execute(
-                "select 1 from edges where subject = ? and relation = ? and object = ? limit 1",
-                [subject, relation, target],
-            ).fetchall()
-            if not known:
-                row = {
-                    "subject": subject,
-                    "relation": relation,
-                    "object": target,
-                    "detail": detail[0] if detail else None,
-                }
-                self.insert("edges", [row])
+            row = {"subject": subject, "relation": relation, "object": target, "detail": detail[0] if detail else None}
+            rows.setdefault((subject, relation, target), row)
+        if rows:
+            self._append("edges", list(rows.values()), self._types("edges"), key=("subject", "relation", "object"))
 
     def execute(self, sql: str, parameters: Sequence[Any] | None = None) -> duckdb.DuckDBPyConnection:
         """Run SQL on the next catalogue."""
+        self.flush()
         return self.connection.execute(sql, parameters)
 
 
@@ -305,6 +317,7 @@ class Store:
         catalogue.migrate(connection)
         commit = Commit(self.root, connection)
         yield commit
+        commit.flush()
         commit.insert("commits", [{"number": number, "note": note}])
         catalogue.define(connection, self.root)
         connection.execute("commit")

@@ -7,13 +7,13 @@ select 'source ' || uri || ' of scan ' || scan_id || ' counted ' || sources.reco
     || coalesce(held.records, 0)
 from sources
 left join (select scan_id, source_id, count(*) as records from observations group by all) as held using (scan_id, source_id)
-where sources.records <> coalesce(held.records, 0)
+where error is null and sources.records <> coalesce(held.records, 0)
 union all
 select 'source ' || uri || ' of scan ' || scan_id || ' counted ' || sources.rejects || ' rejects; the store holds '
     || coalesce(held.rejects, 0)
 from sources
 left join (select scan_id, source_id, count(*) as rejects from rejects group by all) as held using (scan_id, source_id)
-where sources.rejects <> coalesce(held.rejects, 0)
+where error is null and sources.rejects <> coalesce(held.rejects, 0)
 union all
 select 'the edge ' || subject || ' ' || relation || ' ' || object || ' has no end: ' || missing || ' is unknown'
 from (

@@ -101,8 +101,14 @@ def _encode(out, at, code):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _place(tables, code):
-    return np.int64(tables.index[code >> 7]) << 7 | code & 127
+def _place(index, code):
+    return np.int64(index[code >> 7]) << 7 | code & 127
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _kind(index, properties, code):
+    """The properties of a code point; see ``UnicodeTables``."""
+    return np.int64(properties[np.int64(index[code >> 7]) << 7 | code & 127])
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -122,7 +128,7 @@ def _fold_eight(chunk, after_space):
 
 
 @njit(cache=True, nogil=True)
-def _compose_pair(tables, first, second):
+def _compose_pair(pair_keys, pair_values, first, second):
     if 0x1161 <= second < 0x1176 and 0x1100 <= first < 0x1113:
         return 0xAC00 + ((first - 0x1100) * 21 + (second - 0x1161)) * 28
     if 0x11A8 <= second < 0x11C3:
@@ -131,39 +137,39 @@ def _compose_pair(tables, first, second):
         return np.int64(0)
     key = U64(first) << U64(21) | U64(second)
     slot = np.int64(key * U64(0x9E3779B97F4A7C15) >> U64(52))
-    while tables.pair_keys[slot] != 0:
-        if tables.pair_keys[slot] == key:
-            return np.int64(tables.pair_values[slot])
+    while pair_keys[slot] != 0:
+        if pair_keys[slot] == key:
+            return np.int64(pair_values[slot])
         slot = (slot + 1) & 4095
     return np.int64(0)
 
 
 @njit(cache=True, nogil=True)
-def _order(tables, segment, count):
+def _order(index, properties, segment, count):
     """Canonical ordering: stable by combining class between characters of class 0."""
     start = 0
     while start < count:
         end = start
-        while end < count and tables.properties[_place(tables, np.int64(segment[end]))] >> 8 != 0:
+        while end < count and _kind(index, properties, np.int64(segment[end])) >> 8 != 0:
             end += 1
         if end - start > 64:
             # Crawl text may hold a million marks in a row: counting keeps that linear.
             starts = np.zeros(257, np.int64)
             for i in range(start, end):
-                starts[(tables.properties[_place(tables, np.int64(segment[i]))] >> 8) + 1] += 1
+                starts[(_kind(index, properties, np.int64(segment[i])) >> 8) + 1] += 1
             for i in range(256):
                 starts[i + 1] += starts[i]
             copy = segment[start:end].copy()
             for code in copy:
-                rank = tables.properties[_place(tables, np.int64(code))] >> 8
+                rank = _kind(index, properties, np.int64(code)) >> 8
                 segment[start + starts[rank]] = code
                 starts[rank] += 1
         else:
             for i in range(start + 1, end):
                 code = segment[i]
-                rank = tables.properties[_place(tables, np.int64(code))] >> 8
+                rank = _kind(index, properties, np.int64(code)) >> 8
                 j = i
-                while j > start and tables.properties[_place(tables, np.int64(segment[j - 1]))] >> 8 > rank:
+                while j > start and _kind(index, properties, np.int64(segment[j - 1])) >> 8 > rank:
                     segment[j] = segment[j - 1]
                     j -= 1
                 segment[j] = code
@@ -171,16 +177,16 @@ def _order(tables, segment, count):
 
 
 @njit(cache=True, nogil=True)
-def _compose(tables, segment, count):
+def _compose(index, properties, pair_keys, pair_values, segment, count):
     """Canonical composition in place (UAX #15); how many code points are left."""
     kept = 0
     starter = -1
     last = 0
     for i in range(count):
         code = np.int64(segment[i])
-        rank = np.int64(tables.properties[_place(tables, code)] >> 8)
+        rank = _kind(index, properties, code) >> 8
         if starter >= 0 and (kept - 1 == starter or last < rank):
-            joined = _compose_pair(tables, np.int64(segment[starter]), code)
+            joined = _compose_pair(pair_keys, pair_values, np.int64(segment[starter]), code)
             if joined != 0:
                 segment[starter] = joined
                 continue
@@ -193,7 +199,7 @@ def _compose(tables, segment, count):
 
 
 @njit(cache=True, nogil=True)
-def _gather(tables, data, at, end, segment):
+def _gather(index, properties, entries, part_offsets, parts, data, at, end, segment):
     """Decompose from a character to the next that joins nothing before it.
 
     Returns the segment (moved when it had to grow), its length, and the byte after it.
@@ -201,18 +207,18 @@ def _gather(tables, data, at, end, segment):
     count = 0
     while at < end:
         code, width = _decode(data, at)
-        place = _place(tables, code)
-        if count and not tables.properties[place] & 4:
+        place = _place(index, code)
+        if count and not properties[place] & 4:
             break
         at += width
         if count + 32 > len(segment):
             larger = np.empty(2 * len(segment), np.uint32)
             larger[:count] = segment[:count]
             segment = larger
-        entry = np.int64(tables.entries[place])
+        entry = np.int64(entries[place])
         if entry:
-            for i in range(tables.part_offsets[entry], tables.part_offsets[entry + 1]):
-                segment[count] = tables.parts[i]
+            for i in range(part_offsets[entry], part_offsets[entry + 1]):
+                segment[count] = parts[i]
                 count += 1
         else:
             segment[count] = code
@@ -228,7 +234,7 @@ def _mixes_scripts(index, properties, text, start, end):
     while at < end:
         code, width = _decode(text, at)
         at += width
-        kind = np.int64(properties[np.int64(index[code >> 7]) << 7 | code & 127])
+        kind = _kind(index, properties, code)
         scripts = (scripts | 1 << (kind >> 5 & 7) & ~1) if kind & 1 else 0
         if scripts & (scripts - 1):
             return True
@@ -236,43 +242,43 @@ def _mixes_scripts(index, properties, text, start, end):
 
 
 @njit(cache=True, nogil=True)
-def _own_letters(tables, text, start, end):
+def _own_letters(index, properties, lookalikes, reverse, text, start, end):
     """Letters of each script that pass for no letter of another."""
     own = np.zeros(5, np.int64)
     at = start
     while at < end:
         code, width = _decode(text, at)
         at += width
-        script = np.int64(tables.properties[_place(tables, code)]) >> 5 & 7
+        script = _kind(index, properties, code) >> 5 & 7
         if script == 1:
-            own[1] += code > 255 or tables.reverse[2, code & 255] == 0
+            own[1] += code > 255 or reverse[2, code & 255] == 0
         elif script:
-            own[script] += code >= LETTERS or tables.lookalikes[min(code, LETTERS - 1)] == 0
+            own[script] += code >= LETTERS or lookalikes[min(code, LETTERS - 1)] == 0
     return own
 
 
 @njit(cache=True, nogil=True)
-def _written_in(tables, code, script, target):
+def _written_in(lookalikes, reverse, code, script, target):
     """The letter of the target script that a letter passes for; 0 for none."""
     if script == 0 or script == target:
         return code
     latin = code
     if script != 1:
-        latin = np.int64(tables.lookalikes[code]) if code < LETTERS else 0
+        latin = np.int64(lookalikes[code]) if code < LETTERS else 0
     if target == 1 or latin == 0:
         return latin
-    return np.int64(tables.reverse[target, latin]) if latin < 256 else 0
+    return np.int64(reverse[target, latin]) if latin < 256 else 0
 
 
 @njit(cache=True, nogil=True)
-def _word(tables, text, start, end):
+def _word(index, properties, text, start, end):
     """End of the word that starts here (0 long: none), its scripts as bits, and whether it has loose marks."""
     scripts = 0
     marks = False
     at = start
     while at < end:
         code, width = _decode(text, at)
-        kind = np.int64(tables.properties[_place(tables, code)])
+        kind = _kind(index, properties, code)
         if kind & 1 == 0:
             break
         marks |= kind & 3 == 3
@@ -282,38 +288,38 @@ def _word(tables, text, start, end):
 
 
 @njit(cache=True, nogil=True)
-def _can_write(tables, text, start, end, target):
+def _can_write(index, properties, lookalikes, reverse, text, start, end, target):
     at = start
     while at < end:
         code, width = _decode(text, at)
         at += width
-        script = np.int64(tables.properties[_place(tables, code)]) >> 5 & 7
-        if _written_in(tables, code, script, target) == 0:
+        script = _kind(index, properties, code) >> 5 & 7
+        if _written_in(lookalikes, reverse, code, script, target) == 0:
             return False
     return True
 
 
 @njit(cache=True, nogil=True)
-def _target(tables, text, start, end, scripts, own, main, disguised):
+def _target(index, properties, lookalikes, reverse, text, start, end, scripts, own, main, disguised):
     """The script to write a word in, 0 to leave it."""
     if scripts & (scripts - 1) != 0:
-        if _can_write(tables, text, start, end, main):
+        if _can_write(index, properties, lookalikes, reverse, text, start, end, main):
             return main
         for target in range(1, 5):
-            if _can_write(tables, text, start, end, target):
+            if _can_write(index, properties, lookalikes, reverse, text, start, end, target):
                 return target
         return 0
     if disguised and scripts and own[main] and scripts != 1 << main:
         for script in range(1, 5):
-            if scripts == 1 << script and own[script] == 0 and _can_write(tables, text, start, end, main):
+            if scripts == 1 << script and own[script] == 0 and _can_write(index, properties, lookalikes, reverse, text, start, end, main):
                 return main
     return 0
 
 
 @njit(cache=True, nogil=True)
-def _undisguise(tables, out, start, end):
+def _undisguise(index, properties, lookalikes, reverse, out, start, end):
     """Write words that mix scripts in one; the new end, or -1 when the output is full."""
-    own = _own_letters(tables, out, start, end)
+    own = _own_letters(index, properties, lookalikes, reverse, out, start, end)
     if start + 2 * (end - start) > len(out):
         return -1
     main = 1
@@ -325,36 +331,39 @@ def _undisguise(tables, out, start, end):
     disguised = False
     at = 0
     while at < size and not disguised:
-        stop, scripts, marks = _word(tables, text, at, size)
+        stop, scripts, marks = _word(index, properties, text, at, size)
         if stop == at:
             at += _decode(text, at)[1]
             continue
         if not marks and scripts & (scripts - 1) != 0:
-            disguised = _target(tables, text, at, stop, scripts, own, main, False) != 0
+            disguised = _target(index, properties, lookalikes, reverse, text, at, stop, scripts, own, main, False) != 0
         at = stop
     if not disguised:
         return end
     to = start
     at = 0
     while at < size:
-        stop, scripts, marks = _word(tables, text, at, size)
-        target = 0 if marks or stop == at else _target(tables, text, at, stop, scripts, own, main, True)
+        stop, scripts, marks = _word(index, properties, text, at, size)
+        target = 0 if marks or stop == at else _target(index, properties, lookalikes, reverse, text, at, stop, scripts, own, main, True)
         stop = max(stop, at + _decode(text, at)[1])
         while at < stop:
             code, width = _decode(text, at)
             at += width
             if target:
-                script = np.int64(tables.properties[_place(tables, code)]) >> 5 & 7
-                code = _written_in(tables, code, script, target)
+                script = _kind(index, properties, code) >> 5 & 7
+                code = _written_in(lookalikes, reverse, code, script, target)
             to = _encode(out, to, code)
     return to
 
 
 @njit(cache=True, nogil=True)
-def _fold_text(tables, index, properties, entries, composed_offsets, composed, data, start, end, out, begin, segment):
+def _fold_text(
+    index, properties, entries, part_offsets, parts, composed_offsets, composed, pair_keys, pair_values, lookalikes,
+    reverse, data, start, end, out, begin, segment,
+):  # fmt: skip
     """Fold one text; the end of its output (-1 when full) and the segment buffer.
 
-    Arrays that the inner loop reads come by themselves: taking one out of the tuple costs more than reading it.
+    The tables come one by one: taking an array out of a tuple counts a reference, which costs more than reading it.
     """
     at = start
     to = begin
@@ -384,14 +393,14 @@ def _fold_text(tables, index, properties, entries, composed_offsets, composed, d
             if length > 0:
                 continue
         code, width = _decode(data, at)
-        place = np.int64(index[code >> 7]) << 7 | code & 127
+        place = _place(index, code)
         kind = np.int64(properties[place])
         while True:
             following = at + width
             foreign = following < end and data[following] > 127
             if foreign:
                 next_code, next_width = _decode(data, following)
-                next_place = np.int64(index[next_code >> 7]) << 7 | next_code & 127
+                next_place = _place(index, next_code)
                 next_kind = np.int64(properties[next_place])
                 if next_kind & 4:
                     break
@@ -423,36 +432,35 @@ def _fold_text(tables, index, properties, entries, composed_offsets, composed, d
             code, width, place, kind = next_code, next_width, next_place, next_kind
         if at == following or to > size:
             continue
-        segment, count, at = _gather(tables, data, at, end, segment)
-        _order(tables, segment, count)
+        segment, count, at = _gather(index, properties, entries, part_offsets, parts, data, at, end, segment)
+        _order(index, properties, segment, count)
         for i in range(count):
             if segment[i] == 0x345:
                 segment[i] = 0x3B9
-        count = _compose(tables, segment, count)
+        count = _compose(index, properties, pair_keys, pair_values, segment, count)
         if to + 4 * count > size:
             return -1, segment
         for i in range(count):
             code = np.int64(segment[i])
             if code != 32 or not after_space:
-                seen |= np.int64(properties[np.int64(index[code >> 7]) << 7 | code & 127])
+                seen |= _kind(index, properties, code)
                 to = _encode(out, to, code)
                 after_space = code == 32
     if to > begin and out[to - 1] == 32:
         to -= 1
     if seen & FOREIGN_SCRIPT and _mixes_scripts(index, properties, out, begin, to):
-        to = _undisguise(tables, out, begin, to)
+        to = _undisguise(index, properties, lookalikes, reverse, out, begin, to)
     return to, segment
 
 
 @njit(cache=True, nogil=True)
 def fold_texts(tables, data, offsets, row, out, out_offsets):
     """Fold texts from ``row`` on until done or the output is full; the first row not folded."""
-    index, properties, entries = tables.index, tables.properties, tables.entries
-    composed_offsets, composed = tables.composed_offsets, tables.composed
+    index, properties, entries, part_offsets, parts, composed_offsets, composed, keys, values, alike, reverse = tables
     segment = np.empty(1024, np.uint32)
     while row < len(offsets) - 1:
         end, segment = _fold_text(
-            tables, index, properties, entries, composed_offsets, composed,
+            index, properties, entries, part_offsets, parts, composed_offsets, composed, keys, values, alike, reverse,
             data, offsets[row], offsets[row + 1], out, out_offsets[row], segment,
         )  # fmt: skip
         if end < 0:
@@ -535,14 +543,14 @@ def split_texts(tables, data, offsets, hashes, out_offsets):
                         at = stop + 1
                         continue
             code, width = _decode(data, at)
-            kind = np.int64(properties[np.int64(index[code >> 7]) << 7 | code & 127]) & 3
+            kind = _kind(index, properties, code) & 3
             start = at
             at += width
             if kind == 0:
                 continue
             while at < end:
                 code, width = _decode(data, at)
-                follows = np.int64(properties[np.int64(index[code >> 7]) << 7 | code & 127]) & 3
+                follows = _kind(index, properties, code) & 3
                 if follows != 3 and (kind == 2 or follows != 1):
                     break
                 at += width

@@ -1,0 +1,165 @@
+"""The training corpus in symbols: its documents, its balance, its windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from provenance.classifier.features import symbolise
+from provenance.classifier.training.labelled import is_base_model
+
+Ints = npt.NDArray[np.int64]
+
+WINDOW_LENGTHS: Final = (400, 480, 570, 680, 810, 970, 1160, 1390, 1660, 1990, 2400)
+"""Symbols of a training window, drawn evenly, so that lengths are spread evenly in their logarithm."""
+SHORTEST: Final = 300
+"""Symbols below which a text is not trained on."""
+BASE_SHARE: Final = 0.3
+"""Weight of a base model's text beside that of a model tuned to instructions."""
+_LENGTH_CLASSES: Final = (500, 900, 1600)
+_SHINGLE_MASK: Final = np.uint64(31)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Labelled texts as symbols, with the columns that balance and splits need.
+
+    Attributes:
+        symbols: All texts end to end.
+        starts: ``int64[n + 1]``.
+        labels: +1 synthetic, -1 human.
+        dataset: Name of the set of each text.
+        cell: Number of its set × generator × domain × label.
+        base: Whether a base model wrote it.
+        group: The same for texts that must not be split: same document, same prompt.
+        document: Number of its document: recurring human texts share it.
+        named_documents: Where the rows are pieces of fewer works, the work's number; else the document's.
+    """
+
+    symbols: npt.NDArray[np.uint8]
+    starts: Ints
+    labels: Ints
+    dataset: npt.NDArray[np.object_]
+    cell: Ints
+    base: npt.NDArray[np.bool_]
+    pair: Ints
+    document: Ints
+    work: Ints
+
+    @property
+    def lengths(self) -> Ints:
+        """Symbols of each text."""
+        return np.diff(self.starts)
+
+
+def codes(*columns: list[Any]) -> Ints:
+    """Number the distinct combinations of values in the order in which they are first met."""
+    numbers: dict[tuple[Any, ...], int] = {}
+    return np.array([numbers.setdefault(key, len(numbers)) for key in zip(*columns, strict=True)], np.int64)
+
+
+def build_corpus(table: pa.Table, symbols_table: npt.NDArray[np.uint8], pieces: frozenset[str]) -> Corpus:
+    """Turn labelled texts into symbols and find which of them belong together.
+
+    Args:
+        table: Of `labelled.COLUMNS`.
+        symbols_table: The alphabet.
+        pieces: Sets whose rows are pieces of few works, one for each domain of theirs.
+    """
+    symbols, starts = symbolise(symbols_table, pa.concat_arrays(table["text"].chunks))
+    column = {name: table[name].to_pylist() for name in ("label", "dataset", "model", "domain", "pair_id", "document_id")}
+    labels = np.array([1 if label == "synthetic" else -1 for label in column["label"]], np.int64)
+    rows = np.arange(len(labels), dtype=np.int64)
+    document = recurring(symbols, starts, np.flatnonzero(labels < 0))
+    named = [
+        (name, domain) if name in pieces else (name, identity) if identity is not None else row
+        for row, name, domain, identity in zip(
+            document.tolist(), column["dataset"], column["domain"], column["document_id"], strict=True
+        )
+    ]
+    pairs = [row if pair is None else pair for row, pair in zip(rows.tolist(), column["pair_id"], strict=True)]
+    return Corpus(
+        symbols=symbols,
+        starts=starts,
+        labels=labels,
+        dataset=np.array(column["dataset"], dtype=object),
+        cell=codes(column["dataset"], column["model"], column["domain"], column["label"]),
+        base=np.array([is_base_model(model) for model in column["model"]], bool),
+        pair=codes(pairs),
+        document=document,
+        work=codes(named),
+    )
+
+
+def recurring(symbols: npt.NDArray[np.uint8], starts: Ints, rows: Ints) -> Ints:
+    """Number of the document that each text is a copy or a piece of: the first row of those that share long runs of letters.
+
+    Two sampled runs of 40 letters must be shared, so that a quotation or a formula does not join texts.
+    """
+    from provenance.classifier.training.kernel import join, sample_shingles
+
+    parent = np.arange(len(starts) - 1, dtype=np.int64)
+    if not len(rows):
+        return parent
+    room = int(np.diff(starts)[rows].sum() // 8) + 64 * len(rows) + 1024
+    hashes, owners = np.empty(room, np.uint64), np.empty(room, np.int64)
+    count = sample_shingles(symbols, starts, rows, _SHINGLE_MASK, hashes, owners)
+    order = np.lexsort((owners[:count], hashes[:count]))
+    ordered, owner = hashes[:count][order], owners[:count][order]
+    shared = (ordered[1:] == ordered[:-1]) & (owner[1:] != owner[:-1])
+    pairs, times = np.unique(np.stack([owner[:-1][shared], owner[1:][shared]], 1), axis=0, return_counts=True)
+    often = pairs[times >= 2]
+    join(np.ascontiguousarray(often[:, 0]), np.ascontiguousarray(often[:, 1]), parent)
+    return parent
+
+
+def mix(rows: Ints, seed: int) -> npt.NDArray[np.uint64]:
+    """SplitMix64 of row numbers: random numbers that no library version can change."""
+    value = rows.astype(np.uint64) + np.uint64(seed * 0x9E3779B97F4A7C15 % 2**64)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+def uniform(rows: Ints, seed: int) -> npt.NDArray[np.float64]:
+    """Random numbers in [0, 1), one for each row."""
+    return (mix(rows, seed) >> np.uint64(11)).astype(np.float64) / 2.0**53
+
+
+def balance(corpus: Corpus, rows: Ints) -> npt.NDArray[np.float64]:
+    """Weights of rows: each class sums to one.
+
+    A set weighs as the root of its rows, within it a generator × domain as the root of its rows, base models less, and within a class of length
+    both labels weigh the same.
+    """
+    weights = np.ones(len(rows))
+    cells, cell, cell_rows = np.unique(corpus.cell[rows], return_inverse=True, return_counts=True)
+    weights /= np.sqrt(cell_rows)[cell]
+    weights[corpus.base[rows]] *= BASE_SHARE
+    sets = codes(corpus.dataset[rows].tolist(), corpus.labels[rows].tolist())
+    sums = np.bincount(sets, weights)
+    weights *= (np.sqrt(np.bincount(sets)) / sums)[sets]
+    classes = np.searchsorted(_LENGTH_CLASSES, corpus.lengths[rows])
+    human = corpus.labels[rows] < 0
+    for length in range(len(_LENGTH_CLASSES) + 1):
+        here = classes == length
+        both = weights[here & human].sum(), weights[here & ~human].sum()
+        if min(both) > 0:
+            mean = float(np.sqrt(both[0] * both[1]))
+            weights[here & human] *= mean / both[0]
+            weights[here & ~human] *= mean / both[1]
+    for label in (human, ~human):
+        weights[label] /= max(weights[label].sum(), 1e-300)
+    return weights
+
+
+def windows(corpus: Corpus, rows: Ints, seed: int) -> tuple[Ints, Ints]:
+    """A random window of each row, so that every length and every beginning is seen in both classes."""
+    wanted = np.array(WINDOW_LENGTHS)[(uniform(rows, seed) * len(WINDOW_LENGTHS)).astype(np.int64)]
+    length = np.minimum(wanted, corpus.lengths[rows])
+    first = corpus.starts[rows] + (uniform(rows, seed + 1) * (corpus.lengths[rows] - length + 1)).astype(np.int64)
+    return first, first + length
