@@ -259,7 +259,7 @@ def test_rows_that_do_not_fit_are_refused_by_name(store: Store) -> None:
         commit.insert("models", [{"model": "m", "colour": "red"}])
     with pytest.raises(StoreError, match="no table 'modles'"), store.commit("no") as commit:
         commit.insert("modles", [{"model": "m"}])
-    with pytest.raises(StoreError, match="don't fit the table 'scans'"), store.commit("no") as commit:
+    with pytest.raises(StoreError, match="don't fit the table 'scan_log'"), store.commit("no") as commit:
         commit.insert("scans", [{"scan_id": "s", "name": "n", "state": "resting"}])
 
 
@@ -301,3 +301,28 @@ def test_a_part_that_was_swept_is_not_published(store: Store, observations: Call
     (store.root / part.path).unlink()
     with pytest.raises(StoreError, match="missing or cut off"), store.commit("no") as commit:
         commit.add_part(part)
+
+
+def test_a_part_can_be_added_twice_and_again_after_it_was_withdrawn(
+    store: Store, observations: Callable[..., pa.Table]
+) -> None:
+    rows = observations("scan", "r1")
+    for _ in range(2):
+        with store.commit("add") as commit:
+            commit.add_part(write_part(store.root, "observations", "scan", "0", rows))
+    assert store.sql("select record_id from observations").fetchall() == [("r1",)]
+    with store.commit("withdraw") as commit:
+        ((path,),) = commit.execute("select path from parts").fetchall()
+        commit.withdraw_part(path)
+    assert store.sql("select record_id from observations").fetchall() == []
+    with store.commit("add") as commit:
+        commit.add_part(write_part(store.root, "observations", "scan", "0", rows))
+    assert store.sql("select record_id from observations").fetchall() == [("r1",)]
+
+
+def test_rows_that_are_not_of_a_kind_are_refused(store: Store, observations: Callable[..., pa.Table]) -> None:
+    with pytest.raises(StoreError, match=r"missing columns \['words'\]"):
+        write_part(store.root, "observations", "scan", "0", observations("scan", "r1").drop(["words"]))
+    with pytest.raises(StoreError, match="cannot be the name"):
+        write_part(store.root, "observations", "../scan", "0", observations("scan", "r1"))
+    assert list((store.root / "staging").iterdir()) == []

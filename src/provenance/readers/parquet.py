@@ -70,7 +70,8 @@ def table_batches(
         metadata = file.metadata.row_group(group)
         done = 0
         try:
-            for batch in file.iter_batches(options.batch_rows, row_groups=[group], columns=paths, use_threads=False):
+            size = batch_size(metadata, options)
+            for batch in file.iter_batches(size, row_groups=[group], columns=paths, use_threads=False):
                 yield first + done, batch
                 done += batch.num_rows
         except (OSError, pa.ArrowException) as error:
@@ -78,6 +79,12 @@ def table_batches(
                 tally.reject(row, "damaged-row-group", f"row group {group}: {_first_line(error)}", options)
         first += metadata.num_rows
         tally.bytes_read += sum(metadata.column(index).total_compressed_size for index in range(metadata.num_columns))
+
+
+def batch_size(group: pq.RowGroupMetaData, options: ReadOptions) -> int:
+    """Rows to decode at once, so that a batch of long rows stays near ``options.batch_bytes``."""
+    bytes_per_row: int = max(1, group.total_byte_size // max(1, group.num_rows))
+    return max(1, min(options.batch_rows, options.batch_bytes // bytes_per_row))
 
 
 def _raw_batches(

@@ -24,44 +24,46 @@ def parquet_tables(
 
     Args:
         source: A Parquet file.
-        options: ``batch_rows`` bounds the tables.
-        positions: Row numbers to keep, sorted and unique.
+        options: ``batch_rows`` and ``batch_bytes`` bound the tables.
+        positions: Row numbers to keep, sorted and unique. Row groups without any are not read.
 
     Returns:
-        The file's schema, and tables with the positions of their rows; row groups without any are not read.
+        The file's schema, and tables with the positions of their rows.
 
     Raises:
         SourceError: The file can't be read, or a page with a kept row can't be decoded any more.
     """
     from provenance.readers.parquet import open_parquet
 
-    file = open_parquet(source)
-    return file.schema_arrow, _parquet_tables(file, source, options, positions)
+    with open_parquet(source) as file:
+        return file.schema_arrow, _parquet_tables(source, options, positions)
 
 
-def _parquet_tables(
-    file: object, source: Source, options: ReadOptions, positions: Positions
-) -> Iterator[tuple[Positions, pa.Table]]:
-    import pyarrow.parquet as pq
+def _parquet_tables(source: Source, options: ReadOptions, positions: Positions) -> Iterator[tuple[Positions, pa.Table]]:
+    from provenance.readers.parquet import batch_size, open_parquet
 
-    assert isinstance(file, pq.ParquetFile)  # noqa: S101 - narrows the type of a lazily imported class
     first = 0
-    with file:
+    with open_parquet(source) as file:
         for group in range(file.metadata.num_row_groups):
-            stop = first + file.metadata.row_group(group).num_rows
-            wanted = positions[np.searchsorted(positions, first) : np.searchsorted(positions, stop)]
+            metadata = file.metadata.row_group(group)
+            wanted = positions[slice(*np.searchsorted(positions, [first, first + metadata.num_rows]))]
+            at = first
+            first += metadata.num_rows
+            if not len(wanted):
+                continue
             try:
-                batches = file.iter_batches(options.batch_rows, row_groups=[group]) if len(wanted) else iter(())
-                at = first
-                for batch in batches:
-                    low, high = np.searchsorted(wanted, [at, at + batch.num_rows])
-                    if low < high:
-                        kept = wanted[low:high]
-                        yield kept, pa.table(batch) if len(kept) == batch.num_rows else pa.table(batch.take(kept - at))
+                for batch in file.iter_batches(batch_size(metadata, options), row_groups=[group]):
+                    kept = wanted[slice(*np.searchsorted(wanted, [at, at + batch.num_rows]))]
+                    if len(kept):
+                        whole = len(kept) == batch.num_rows
+                        yield kept, pa.table(batch if whole else batch.take(pa.array(kept - at)))
                     at += batch.num_rows
             except (OSError, pa.ArrowException) as error:
-                raise SourceError(f"Row group {group} can't be read: {error}", place=source.uri) from error
-            first = stop
+                raise SourceError(
+                    f"Row group {group} can't be read: {error}",
+                    place=source.uri,
+                    next_step="The file has changed since it was scanned; scan it again",
+                ) from error
 
 
 def jsonl_lines(source: Source, options: ReadOptions, positions: Positions) -> Iterator[tuple[int, bytes]]:

@@ -228,7 +228,7 @@ class _Step:
             return
         after = window.skip_blank(stop)
         fault = self._fault_before(after + 1)
-        if fault is not None and self._own_member(fault):
+        if fault is not None and fault.member <= self.at:
             yield self._damaged(fault)
             return
         if not self._plausible_end(stop, after):
@@ -237,10 +237,6 @@ class _Step:
             return
         yield Frame(self.position, self.headers, window.get(body, stop), None, "", self.recovered)
         self.next = stop
-
-    def _own_member(self, fault: Fault) -> bool:
-        """Whether the damage belongs to the member that holds this record, not to one behind it."""
-        return not any(self.at < member.offset <= fault.offset for member in self.window.members)
 
     def _plausible_end(self, stop: int, after: int) -> bool:
         window = self.window

@@ -23,9 +23,17 @@ class Member(NamedTuple):
 
 
 class Fault(NamedTuple):
-    """Bytes are missing at this offset of the decompressed stream, because of damage at this one of the file."""
+    """Bytes are missing at ``offset`` of the decompressed stream.
+
+    Attributes:
+        offset: Where, in the decompressed stream.
+        member: Where, there, the damaged member begins (0 if the compression has none).
+        compressed: Where, in the file, it begins.
+        message: What is wrong.
+    """
 
     offset: int
+    member: int
     compressed: int
     message: str
 
@@ -53,7 +61,7 @@ class Window:
         self.faults: deque[Fault] = deque()
         self.ended = False
         self.end = self.base
-        self._last_compressed = 0
+        self._latest = Member(self.base, 0, True)
 
     def fill(self, upto: int) -> bool:
         """Read until the window reaches offset ``upto``; False if the stream ends before it."""
@@ -68,12 +76,12 @@ class Window:
             self.ended = True
             return False
         if piece.member is not None:
-            self._last_compressed = piece.member
-            self.members.append(Member(self.end, piece.member, piece.clean))
+            self._latest = Member(self.end, piece.member, piece.clean)
+            self.members.append(self._latest)
         self.buffer += piece.data
         self.end += len(piece.data)
         if piece.fault is not None:
-            self.faults.append(Fault(self.end, self._last_compressed, piece.fault))
+            self.faults.append(Fault(self.end, self._latest.offset, self._latest.compressed, piece.fault))
         return True
 
     def get(self, start: int, stop: int) -> bytes:

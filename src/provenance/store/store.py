@@ -69,11 +69,13 @@ class Commit:
     def _append(
         self, table: str, rows: Sequence[Mapping[str, Any]], types: Mapping[str, str], key: Sequence[str] = ()
     ) -> None:
-        """Append rows, but for those whose ``key`` is there already."""
+        """Append rows, but for those whose ``key`` is there already and not withdrawn."""
         used = [column for column in types if column == "recorded_at" or any(column in row for row in rows)]
         values = {column: [self._value(row, column, types[column]) for row in rows] for column in used}
         names = ", ".join(f'"{column}"' for column in used)
         same = " and ".join(f"known.{column} = incoming.{column}" for column in key)
+        if key and "withdrawn_at" in types:
+            same += " and known.withdrawn_at is null"
         unless = f" where not exists (select 1 from {table} as known where {same})" if key else ""  # noqa: S608
         try:
             self.connection.register("incoming", pa.table(values))
@@ -82,7 +84,8 @@ class Commit:
             cause = str(error).splitlines()[0]
             raise StoreError(f"These rows don't fit the table {table!r}: {cause}") from error
         finally:
-            self.connection.unregister("incoming")
+            with contextlib.suppress(duckdb.Error):  # the transaction is over when a row was refused
+                self.connection.unregister("incoming")
 
     def _types(self, table: str) -> dict[str, str]:
         found = self.connection.execute(
@@ -117,7 +120,7 @@ class Commit:
         self._parts[part.path] = part
 
     def flush(self) -> None:
-        """Bring the parts that were added into the table; ``execute`` and the end of the block do this by themselves."""
+        """Bring added parts into their table, as ``execute`` and the end of the block do by themselves."""
         if self._parts:
             rows = [asdict(part) for part in self._parts.values()]
             self._parts = {}

@@ -94,8 +94,8 @@ def extract(payload: bytes, charset: str | None, url: str | None) -> Page:  # no
     html = decode(payload, charset, html=True)
     _refuse_explosive(html)
     tree = HTMLTree.parse(html)
-    deep = tree.document.query_selector(_DEEP) is not None
-    if deep:
+    document: Any = tree.document
+    if document.query_selector(_DEEP) is not None:
         text = extract_plain_text(tree, alt_texts=False, skip_elements=_SKIPPED_WHEN_PLAIN)
     else:
         text = extract_plain_text(tree, main_content=True, comments=False, alt_texts=False)

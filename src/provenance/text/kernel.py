@@ -390,6 +390,9 @@ def _fold_text(
             at += length
             to += length
             after_space = to == begin or out[to - 1] == 32
+            while after_space and at < end and (data[at] == 32 or 9 <= data[at] <= 13):
+                at += 1
+                length = 1
             if length > 0:
                 continue
         code, width = _decode(data, at)

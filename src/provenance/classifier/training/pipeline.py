@@ -1,0 +1,257 @@
+"""From labelled texts to a calibrated model: select, balance, cross-fit by data set, calibrate, fit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from provenance.classifier.alphabet import build_table
+from provenance.classifier.model import StyleModel
+from provenance.classifier.modelfile import ModelArrays
+from provenance.classifier.training import optimise
+from provenance.classifier.training.calibrate import LENGTH_BINS, Scored, calibrate_bin
+from provenance.classifier.training.corpus import (
+    SHORTEST,
+    WINDOW_LENGTHS,
+    Corpus,
+    Ints,
+    balance,
+    build_corpus,
+    codes,
+    uniform,
+    windows,
+)
+from provenance.classifier.training.labelled import Licences, licence_kind, select_licences
+from provenance.errors import UsageError
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How a model is trained.
+
+    Attributes:
+        licences: Which sets take part: see `labelled.select_licences`.
+        languages: Languages to train on and calibrate.
+        folds: Data set to fold: sets of one fold are held out together. A set that is not named is a fold of its own.
+        pieces: Sets whose rows are pieces of few works, one for each of their domains.
+        uncertain: Sets whose human label is too doubtful to calibrate on; they are trained on all the same.
+        bits: log2 of the buckets of each of the two blocks.
+        cost: Inverse strength of the regularisation.
+        epochs: Passes of the optimiser.
+        rows: About how many texts of each label are trained on; more are sampled by weight.
+    """
+
+    licences: Licences = "default"
+    languages: tuple[str, ...] = ("en",)
+    folds: Mapping[str, str] = field(default_factory=dict)
+    pieces: frozenset[str] = frozenset()
+    uncertain: frozenset[str] = frozenset()
+    bits: int = 18
+    cost: float = 0.1
+    epochs: int = 6
+    rows: int = 80_000
+
+
+@dataclass(frozen=True)
+class Held:
+    """Calibration spans with scores of models that saw neither their set nor a copy of them.
+
+    Attributes:
+        rows: Row of the selected table.
+        bins: Index into `calibrate.LENGTH_BINS`.
+        margins: Scores.
+    """
+
+    rows: Ints
+    bins: Ints
+    margins: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A trained model and what its calibration rests on.
+
+    Attributes:
+        model: Ready to use or to save.
+        table: The labelled rows that took part.
+        held: Out-of-sample scores of its rows, for reports and for checks of the calibration.
+    """
+
+    model: StyleModel
+    table: pa.Table
+    held: Held
+
+
+def train(
+    table: pa.Table, options: TrainingOptions | None = None, progress: Callable[[str], None] | None = None
+) -> TrainingResult:
+    """Train and calibrate a style model; the same table and options give the same bytes.
+
+    Args:
+        table: From `labelled.read_labelled`.
+        options: How.
+        progress: Called with a line when a step begins.
+
+    Raises:
+        UsageError: Too little text, or only one label, is left.
+    """
+    options = options or TrainingOptions()
+    tell = progress or (lambda line: None)
+    tell("reading symbols")
+    table = select_licences(table, options.licences)
+    table = table.filter(pc.is_in(table["lang"], value_set=pa.array(options.languages, pa.string())))
+    alphabet = build_table()
+    if not table.num_rows:
+        raise UsageError("No labelled text is left", next_step="Allow other licences or languages")
+    corpus = build_corpus(table, alphabet, options.pieces)
+    rows, shares = _training_rows(corpus, options.rows)
+    first, final = windows(corpus, rows, seed=5)
+    tell(f"hashing {len(rows)} windows")
+    hashed = optimise.hash_rows(corpus.symbols, rows, first, final, options.bits)
+    held = _cross_score(corpus, table, hashed, shares, options, tell)
+    tell("calibrating")
+    bins = []
+    language_of = np.array(table["lang"].to_pylist(), dtype=object)
+    for language in options.languages:
+        for number, limits in enumerate(LENGTH_BINS):
+            of_bin = (held.bins == number) & (language_of[held.rows] == language)
+            bin_ = calibrate_bin(
+                language,
+                limits,
+                scored(corpus, held, of_bin & (corpus.labels[held.rows] < 0), options.uncertain),
+                scored(corpus, held, of_bin & (corpus.labels[held.rows] > 0) & ~corpus.base[held.rows], frozenset()),
+            )
+            if bin_ is not None:
+                bins.append(bin_)
+    tell("fitting the model")
+    weights = optimise.fit(hashed, corpus.labels[rows], shares, cost=options.cost, epochs=options.epochs)
+    arrays = ModelArrays(
+        symbols=alphabet,
+        weights=weights.steps,
+        bits=options.bits,
+        window=WINDOW_LENGTHS[-1],
+        scales=weights.scales,
+        bins=tuple(bins),
+        card=_card(table, options, len(rows)),
+    )
+    return TrainingResult(StyleModel.of(arrays), table, held)
+
+
+def _training_rows(corpus: Corpus, wanted: int) -> tuple[Ints, npt.NDArray[np.float64]]:
+    rows = np.flatnonzero(corpus.lengths >= SHORTEST)
+    labels = corpus.labels[rows]
+    if min((labels > 0).sum(), (labels < 0).sum()) < 10:
+        raise UsageError(
+            f"Training needs texts of {SHORTEST} characters and more of both labels",
+            next_step="Add human or synthetic texts, or allow other licences",
+        )
+    shares = balance(corpus, rows)
+    chance = np.minimum(1.0, wanted * shares)
+    kept = uniform(rows, 1) < chance
+    return rows[kept], shares[kept] / chance[kept]
+
+
+def calibration_spans(corpus: Corpus, table: pa.Table) -> tuple[Ints, Ints, Ints, Ints]:
+    """One span of every document for every bin that it is long enough for, cut at random to a length of that bin.
+
+    Texts that are not prose take no part: they are never judged.
+
+    Returns:
+        Rows, numbers of bins, first symbols, and ends.
+    """
+    from provenance.classifier.kernel import count_words, symbol_after_words
+    from provenance.text import prose
+
+    kinds = np.array(prose.classify(pa.concat_arrays(table["text"].chunks)), dtype=object)
+    _, once = np.unique(corpus.document, return_index=True)
+    spans = []
+    for row in np.sort(once[kinds[once] == "prose"]).tolist():
+        start, end = int(corpus.starts[row]), int(corpus.starts[row + 1])
+        words = count_words(corpus.symbols, start, end)
+        for number, (fewest, below) in enumerate(LENGTH_BINS):
+            if words < fewest:
+                break
+            one = np.array([row], np.int64)
+            most = min(words, below - 1) if below else words
+            longest = fewest + int(uniform(one, 20 + number)[0] * (most - fewest + 1))
+            skipped = int(uniform(one, 30 + number)[0] * (words - longest + 1)) if below else 0
+            first = int(symbol_after_words(corpus.symbols, start, end, skipped)) if skipped else start
+            final = int(symbol_after_words(corpus.symbols, first, end, longest)) if below else end
+            spans.append((row, number, first, final))
+    columns = np.array(spans, np.int64).reshape(-1, 4)
+    return columns[:, 0], columns[:, 1], columns[:, 2], columns[:, 3]
+
+
+def _cross_score(
+    corpus: Corpus,
+    table: pa.Table,
+    hashed: optimise.HashedRows,
+    shares: npt.NDArray[np.float64],
+    options: TrainingOptions,
+    tell: Callable[[str], None],
+) -> Held:
+    rows, bins, first, final = calibration_spans(corpus, table)
+    margins = np.zeros(len(rows))
+    folds = np.array([options.folds.get(name, name) for name in corpus.dataset.tolist()], dtype=object)
+    for fold in sorted(set(folds.tolist())):
+        out = folds == fold
+        tell(f"holding out {fold}")
+        related = out | np.isin(corpus.document, corpus.document[out]) | np.isin(corpus.pair, corpus.pair[out])
+        kept = np.where(related[hashed.rows], 0.0, shares)
+        labels = corpus.labels[hashed.rows]
+        if not ((kept > 0) & (labels > 0)).any() or not ((kept > 0) & (labels < 0)).any():
+            raise UsageError(
+                "Calibration holds out one data set at a time, and one label stands in a single set",
+                place=f"data set {fold}",
+                next_step="Add a second set with that label, and name sets in the column 'dataset'",
+            )
+        weights = optimise.fit(hashed, labels, kept, cost=options.cost, epochs=options.epochs)
+        here = np.flatnonzero(out[rows])
+        margins[here] = optimise.score(
+            weights, corpus.symbols, first[here], final[here], options.bits, WINDOW_LENGTHS[-1]
+        )
+    return Held(rows, bins, margins)
+
+
+def scored(corpus: Corpus, held: Held, mask: npt.NDArray[np.bool_], without: frozenset[str]) -> Scored:
+    """The held-out scores under a mask, leaving out some sets."""
+    rows = held.rows[mask]
+    names = corpus.dataset[rows]
+    keep = ~np.isin(names.astype(str), sorted(without)) if len(without) else np.ones(len(rows), bool)
+    return Scored(held.margins[mask][keep], codes(names[keep].tolist()), corpus.work[rows][keep])
+
+
+def _card(table: pa.Table, options: TrainingOptions, windows_used: int) -> dict[str, Any]:
+    grouped = table.group_by(["dataset", "label", "licence"], use_threads=False).aggregate([("text", "count")])
+    sets = [
+        {
+            "dataset": row["dataset"],
+            "label": row["label"],
+            "licence": row["licence"],
+            "licence_kind": licence_kind(row["licence"]),
+            "rows": row["text_count"],
+        }
+        for row in grouped.to_pylist()
+    ]
+    sets.sort(key=lambda entry: (str(entry["dataset"]), str(entry["label"]), str(entry["licence"])))
+    return {
+        "sets": sets,
+        "windows": windows_used,
+        "options": {
+            "licences": options.licences,
+            "languages": list(options.languages),
+            "folds": dict(sorted(options.folds.items())),
+            "pieces": sorted(options.pieces),
+            "uncertain": sorted(options.uncertain),
+            "bits": options.bits,
+            "cost": options.cost,
+            "epochs": options.epochs,
+            "rows": options.rows,
+        },
+    }
