@@ -50,3 +50,12 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     """List the public names."""
     return __all__
+
+
+def _watch_for_polars() -> None:
+    from provenance.integrations.watch import watch
+
+    watch()
+
+
+_watch_for_polars()

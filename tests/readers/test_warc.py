@@ -174,7 +174,9 @@ def test_long_record_with_a_wrong_length_is_rewound(read, record):
 
 
 def test_endless_header(read, record):
-    rows, tally = read(record("one") + b"WARC/1.0\r\nX: " + b"y" * 50_000 + b"\r\n" + record("two"), max_header_bytes=10_000)
+    rows, tally = read(
+        record("one") + b"WARC/1.0\r\nX: " + b"y" * 50_000 + b"\r\n" + record("two"), max_header_bytes=10_000
+    )
     assert texts(rows) == ["one", "two"]
     assert [reason for _, reason in reasons(tally)] == ["header-too-long"]
 

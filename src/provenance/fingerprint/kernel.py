@@ -11,8 +11,12 @@ LANES = 64
 TILE = 1024
 GROUP = 8
 
+# Only the entry points need a door to Python and a place in the cache: their code holds all of these.
+inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inner_inlined = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, inline="always")
 
-@njit(cache=True, nogil=True, inline="always")
+
+@inner_inlined
 def _mix(value):
     """MurmurHash3's 32-bit finaliser."""
     value = np.uint32(value ^ value >> np.uint32(16))
@@ -22,7 +26,7 @@ def _mix(value):
     return np.uint32(value ^ value >> np.uint32(16))
 
 
-@njit(cache=True, nogil=True)
+@inner
 def hash_grams(hashes, start, length, grams, count, powers):
     """The mixed hashes of ``count`` runs of ``len(powers)`` tokens; one run of all when the text is shorter."""
     width = len(powers)
@@ -64,7 +68,7 @@ def minhash_rows(hashes, offsets, powers, multipliers, shifts, signatures):
                 _lower(signatures[row, lane : lane + LANES], shingles, count, multipliers, shifts, lane)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _lower(minima, shingles, count, multipliers, shifts, lane):
     """Take the minimum of 64 permutations over a tile of shingles, eight shingles at a time."""
     for i in range(0, count, GROUP):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PASSAGE_TOKENS: Final = 6
-PASSAGE_WINDOW: Final = 12
+PASSAGE_WINDOW: Final = 15
 
 
 def passage_hash(tokens: Sequence[int]) -> int:

@@ -30,7 +30,7 @@ create or replace view lineage_nodes as
 -- The recorded edges, and those that follow from a set's entry.
 create or replace view lineage_edges as
     select subject, relation, object, recorded_at from edges
-    union
+    union all
     select set_id, 'wasAttributedTo', 'model:' || model, min(recorded_at)
     from reference_sets
     where model is not null and withdrawn_at is null

@@ -98,7 +98,14 @@ class _Framer:
             member = self._member_before(behind, at)
             yield from (step := _Step(self, at, member)).run()
             at = step.next
+            self._settle(at)
             self.window.drop(at)
+
+    def _settle(self, at: int) -> None:
+        """Forget damage of members that end by ``at``: the record just read has answered for it."""
+        faults = self.window.faults
+        while faults and faults[0].offset <= at and faults[0].member < at:
+            faults.popleft()
 
     def _lost_between(self, behind: int, at: int) -> Frame | None:
         """A fault with no record of its own: a member so damaged that not even its first line is left."""
@@ -166,8 +173,14 @@ class _Step:
             self._resynchronise(at)
             return
         body = self._header_end()
-        if body is None:
-            return (yield from self._broken_header())
+        if body is None or self._fault_before(body) is not None:
+            yield self._broken_header()
+            return
+        inner = self._member_within(at, body)
+        if inner is not None:
+            yield self._faulty("truncated", "the header does not end before the next member")
+            self.next = inner.offset
+            return
         self.headers = parse_headers(window.get(at, body))
         length = self.headers.get("content-length")
         if length is None or not _LENGTH.match(length.encode("utf-8", "replace")):
@@ -177,17 +190,15 @@ class _Step:
             return
         yield from self._block(body, int(length))
 
-    def _broken_header(self) -> Iterator[Frame]:
+    def _broken_header(self) -> Frame:
         fault = self._fault_before(self.window.end + 1)
         if fault is not None:
-            yield self._damaged(fault)
-            return
+            return self._damaged(fault)
         cut = self.window.ended
-        yield self._faulty(
-            "truncated" if cut else "header-too-long",
-            "the file ends inside the header" if cut else f"no end within {self.options.max_header_bytes} bytes",
-        )
         self._resynchronise(self.at + 6)
+        if cut:
+            return self._faulty("truncated", "the file ends inside the header")
+        return self._faulty("header-too-long", f"no end within {self.options.max_header_bytes} bytes")
 
     def _header_end(self) -> int | None:
         window, at = self.window, self.at

@@ -21,8 +21,14 @@ LOW_BITS = U64(0x7F7F7F7F7F7F7F7F)
 LETTERS = 0x590
 ROOM = 128
 """Bytes kept free behind the output: more than any one character folds to."""
-FOREIGN_SCRIPT = 0xC0
-"""Property bits that are set for Cyrillic, Greek and Armenian letters only."""
+LATIN = 2
+"""The bit of Latin in a set of scripts."""
+ANY_SCRIPT = 0xE0
+"""Property bits of which one is set for Latin, Cyrillic, Greek and Armenian letters."""
+
+# Only the entry points need a door to Python and a place in the cache: their code holds all of these.
+inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inner_inlined = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, inline="always")
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -60,7 +66,7 @@ def _trailing_zeros(_context: Any, value: Any) -> Any:
     return types.uint64(types.uint64), build
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inner_inlined
 def _decode(data, at):
     """The code point at a byte, and how many bytes it takes."""
     first = np.int64(data[at])
@@ -78,7 +84,7 @@ def _decode(data, at):
     ), 4
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _encode(out, at, code):
     """Write a code point; the byte after it."""
     if code < 0x80:
@@ -100,18 +106,18 @@ def _encode(out, at, code):
     return at + 4
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inner_inlined
 def _place(index, code):
     return np.int64(index[code >> 7]) << 7 | code & 127
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inner_inlined
 def _kind(index, properties, code):
     """The properties of a code point; see ``UnicodeTables``."""
     return np.int64(properties[np.int64(index[code >> 7]) << 7 | code & 127])
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inner_inlined
 def _fold_eight(chunk, after_space):
     """Eight ASCII bytes in lower case with white space as spaces, and the high bits of those that need more care.
 
@@ -127,7 +133,7 @@ def _fold_eight(chunk, after_space):
     return folded, stops
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _compose_pair(pair_keys, pair_values, first, second):
     if 0x1161 <= second < 0x1176 and 0x1100 <= first < 0x1113:
         return 0xAC00 + ((first - 0x1100) * 21 + (second - 0x1161)) * 28
@@ -144,7 +150,7 @@ def _compose_pair(pair_keys, pair_values, first, second):
     return np.int64(0)
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _order(index, properties, segment, count):
     """Canonical ordering: stable by combining class between characters of class 0."""
     start = 0
@@ -176,7 +182,7 @@ def _order(index, properties, segment, count):
         start = end + 1
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _compose(index, properties, pair_keys, pair_values, segment, count):
     """Canonical composition in place (UAX #15); how many code points are left."""
     kept = 0
@@ -198,7 +204,7 @@ def _compose(index, properties, pair_keys, pair_values, segment, count):
     return kept
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _gather(index, properties, entries, part_offsets, parts, data, at, end, segment):
     """Decompose from a character to the next that joins nothing before it.
 
@@ -226,7 +232,7 @@ def _gather(index, properties, entries, part_offsets, parts, data, at, end, segm
     return segment, count, at
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _mixes_scripts(index, properties, text, start, end):
     """Whether some word has letters of two of the four scripts."""
     scripts = np.int64(0)
@@ -241,7 +247,7 @@ def _mixes_scripts(index, properties, text, start, end):
     return False
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _own_letters(index, properties, lookalikes, reverse, text, start, end):
     """Letters of each script that pass for no letter of another."""
     own = np.zeros(5, np.int64)
@@ -257,7 +263,7 @@ def _own_letters(index, properties, lookalikes, reverse, text, start, end):
     return own
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _written_in(lookalikes, reverse, code, script, target):
     """The letter of the target script that a letter passes for; 0 for none."""
     if script == 0 or script == target:
@@ -270,7 +276,7 @@ def _written_in(lookalikes, reverse, code, script, target):
     return np.int64(reverse[target, latin]) if latin < 256 else 0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _word(index, properties, text, start, end):
     """End of the word that starts here (0 long: none), its scripts as bits, and whether it has loose marks."""
     scripts = 0
@@ -287,7 +293,7 @@ def _word(index, properties, text, start, end):
     return at, scripts & ~1, marks
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _can_write(index, properties, lookalikes, reverse, text, start, end, target):
     at = start
     while at < end:
@@ -299,7 +305,7 @@ def _can_write(index, properties, lookalikes, reverse, text, start, end, target)
     return True
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _target(index, properties, lookalikes, reverse, text, start, end, scripts, own, main, disguised):
     """The script to write a word in, 0 to leave it."""
     if scripts & (scripts - 1) != 0:
@@ -316,7 +322,7 @@ def _target(index, properties, lookalikes, reverse, text, start, end, scripts, o
     return 0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _undisguise(index, properties, lookalikes, reverse, out, start, end):
     """Write words that mix scripts in one; the new end, or -1 when the output is full."""
     own = _own_letters(index, properties, lookalikes, reverse, out, start, end)
@@ -356,7 +362,12 @@ def _undisguise(index, properties, lookalikes, reverse, out, start, end):
     return to
 
 
-@njit(cache=True, nogil=True)
+@inner_inlined
+def _ascii_word_byte(byte):
+    return 97 <= byte | 32 <= 122 or 48 <= byte <= 57
+
+
+@inner
 def _fold_text(
     index, properties, entries, part_offsets, parts, composed_offsets, composed, pair_keys, pair_values, lookalikes,
     reverse, data, start, end, out, begin, segment,
@@ -368,7 +379,7 @@ def _fold_text(
     at = start
     to = begin
     after_space = True
-    seen = np.int64(0)
+    suspect = False
     size = len(out) - ROOM
     safe_end = len(data) - 8
     fast_end = min(end, safe_end)
@@ -398,6 +409,8 @@ def _fold_text(
         code, width = _decode(data, at)
         place = _place(index, code)
         kind = np.int64(properties[place])
+        # What stands before is taken for Latin: a suspicion costs a closer look, no more.
+        scripts = np.int64(LATIN if to > begin and (out[to - 1] > 127 or _ascii_word_byte(out[to - 1])) else 0)
         while True:
             following = at + width
             foreign = following < end and data[following] > 127
@@ -407,7 +420,8 @@ def _fold_text(
                 next_kind = np.int64(properties[next_place])
                 if next_kind & 4:
                     break
-            seen |= kind
+            scripts = (scripts | 1 << (kind >> 5 & 7) & ~1) if kind & 9 else 0
+            suspect |= scripts & (scripts - 1) != 0
             if kind & 8:
                 entry = np.int64(entries[place])
                 first = np.int64(composed_offsets[entry])
@@ -434,6 +448,7 @@ def _fold_text(
                 break
             code, width, place, kind = next_code, next_width, next_place, next_kind
         if at == following or to > size:
+            suspect |= scripts > LATIN and at < end and _ascii_word_byte(data[at])
             continue
         segment, count, at = _gather(index, properties, entries, part_offsets, parts, data, at, end, segment)
         _order(index, properties, segment, count)
@@ -446,12 +461,12 @@ def _fold_text(
         for i in range(count):
             code = np.int64(segment[i])
             if code != 32 or not after_space:
-                seen |= _kind(index, properties, code)
+                suspect |= _kind(index, properties, code) & ANY_SCRIPT != 0
                 to = _encode(out, to, code)
                 after_space = code == 32
     if to > begin and out[to - 1] == 32:
         to -= 1
-    if seen & FOREIGN_SCRIPT and _mixes_scripts(index, properties, out, begin, to):
+    if suspect and _mixes_scripts(index, properties, out, begin, to):
         to = _undisguise(index, properties, lookalikes, reverse, out, begin, to)
     return to, segment
 
@@ -473,7 +488,7 @@ def fold_texts(tables, data, offsets, row, out, out_offsets):
     return row
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _hash_bytes(data, start, end):
     mixed = U64(0)
     at = start
@@ -493,7 +508,7 @@ def _hash_bytes(data, start, end):
     return np.uint32((mixed ^ U64(end - start)) * U64(0xD6E8FEB86659FD93) >> U64(32))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inner_inlined
 def _ascii_word(data, at):
     """Eight bytes, how many of them at the front are ASCII letters or digits, and whether the next is not ASCII."""
     chunk = _load(data, at)

@@ -66,6 +66,8 @@ create or replace macro verdict_score(captured_at, date_origin, recovered, evide
         + case when trusted_date(captured_at, date_origin, recovered, policy) < policy.dated_before
                then policy.weights_dated else 0 end
         + coalesce(list_sum(list_transform(evidence, lambda e: e.weight)), 0)
-        + coalesce(greatest(least(style_score, policy.weights_style_cap), -policy.weights_style_cap), 0)
+        -- Not coalesce(): greatest() and least() pass over a null, so a missing score would count as the cap.
+        + case when style_score is null then 0
+               else greatest(least(style_score, policy.weights_style_cap), -policy.weights_style_cap) end
         + policy.weights_matched * (coalesce(match_share, 0) - coalesce(human_share, 0))
     )));

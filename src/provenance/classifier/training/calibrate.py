@@ -23,9 +23,9 @@ Floats = npt.NDArray[np.float64]
 LENGTH_BINS: Final = ((50, 100), (100, 200), (200, 400), (400, 0))
 FEWEST_DOCUMENTS: Final = 600
 """Human documents without which no bin can meet an error of 0.5 % at 95 % confidence."""
-FEWEST_OF_A_SET: Final = 40
-"""Documents below which a set's own rate says nothing."""
-FEWEST_SETS: Final = 4
+FEWEST_OF_A_SET: Final = 150
+"""Rows below which a set's own rate is more noise than rate; such sets count in the pooled bound only."""
+FEWEST_SETS: Final = 3
 _STEPS: Final = 240
 
 
@@ -35,7 +35,7 @@ class Scored:
 
     Attributes:
         margins: One for each row.
-        sets: Number of the data set of each row.
+        sets: Number of the fold of each row: sets that were held out together are one population.
         works: Number of the work that each row is a piece of.
     """
 

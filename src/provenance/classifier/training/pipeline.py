@@ -120,12 +120,14 @@ def train(
     language_of = np.array(table["lang"].to_pylist(), dtype=object)
     for language in options.languages:
         for number, limits in enumerate(LENGTH_BINS):
-            of_bin = (held.bins == number) & (language_of[held.rows] == language)
+            of_bin = population(held, number) & (language_of[held.rows] == language)
+            human = of_bin & (corpus.labels[held.rows] < 0)
+            synthetic = of_bin & (corpus.labels[held.rows] > 0) & ~corpus.base[held.rows]
             bin_ = calibrate_bin(
                 language,
                 limits,
-                scored(corpus, held, of_bin & (corpus.labels[held.rows] < 0), options.uncertain),
-                scored(corpus, held, of_bin & (corpus.labels[held.rows] > 0) & ~corpus.base[held.rows], frozenset()),
+                scored(corpus, held, human, options.folds, options.uncertain),
+                scored(corpus, held, synthetic, options.folds, frozenset()),
             )
             if bin_ is not None:
                 bins.append(bin_)
@@ -219,12 +221,30 @@ def _cross_score(
     return Held(rows, bins, margins)
 
 
-def scored(corpus: Corpus, held: Held, mask: npt.NDArray[np.bool_], without: frozenset[str]) -> Scored:
+def population(held: Held, number: int) -> npt.NDArray[np.bool_]:
+    """Which spans calibrate a bin: its own, and for the last also the next shorter ones of documents that have no longer.
+
+    Few known human texts are long. A shorter span of the same kind spreads more, so it makes a bound safer, not looser.
+    """
+    own = held.bins == number
+    if number < len(LENGTH_BINS) - 1:
+        return own
+    return own | ((held.bins == number - 1) & ~np.isin(held.rows, held.rows[own]))
+
+
+def scored(
+    corpus: Corpus,
+    held: Held,
+    mask: npt.NDArray[np.bool_],
+    folds: Mapping[str, str],
+    without: frozenset[str],
+) -> Scored:
     """The held-out scores under a mask, leaving out some sets."""
-    rows = held.rows[mask]
-    names = corpus.dataset[rows]
-    keep = ~np.isin(names.astype(str), sorted(without)) if len(without) else np.ones(len(rows), bool)
-    return Scored(held.margins[mask][keep], codes(names[keep].tolist()), corpus.work[rows][keep])
+    keep = np.flatnonzero(mask)
+    keep = keep[[name not in without for name in corpus.dataset[held.rows[keep]].tolist()]]
+    rows = held.rows[keep]
+    sets = codes([folds.get(name, name) for name in corpus.dataset[rows].tolist()])
+    return Scored(held.margins[keep], sets, corpus.work[rows])
 
 
 def _card(table: pa.Table, options: TrainingOptions, windows_used: int) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Doors into other people's tools. Each is opened only when its tool is there."""

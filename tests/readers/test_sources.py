@@ -1,0 +1,116 @@
+"""Names of sources are the same on every machine; formats are told by content."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+
+import pytest
+
+from provenance.errors import SourceError, UsageError
+from provenance.readers import find_sources
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ("b/two.jsonl", "b/README.md", "b/.hidden.jsonl", "b/_SUCCESS", "a/one.jsonl", "a/index.cdxj",
+                 "a/deep/three.jsonl.gz", "a/dataset_infos.json", "a/two.jsonl"):  # fmt: skip
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).write_text('{"text": "x"}\n')
+    return tmp_path / "in"
+
+
+def names(paths, root=None):
+    return [source.uri for source in find_sources([str(path) for path in paths], root and str(root))]
+
+
+def test_folders_are_walked_and_side_files_passed_over(tree):
+    assert names([tree]) == ["a/deep/three.jsonl.gz", "a/one.jsonl", "a/two.jsonl", "b/two.jsonl"]
+
+
+def test_names_do_not_depend_on_where_the_input_lies(tree, monkeypatch):
+    expected = names([tree / "a"])
+    monkeypatch.chdir(tree)
+    assert names(["a"]) == names(["./a/"]) == names([f"{tree}/b/../a"]) == expected
+    assert expected == ["deep/three.jsonl.gz", "one.jsonl", "two.jsonl"]
+
+
+def test_root_names_and_files_outside_it(tree):
+    assert names([tree / "a" / "one.jsonl"], tree) == ["a/one.jsonl"]
+    with pytest.raises(UsageError, match="outside the root"):
+        names([tree / "a" / "one.jsonl"], tree / "b")
+
+
+def test_colliding_names_become_distinct(tree):
+    assert names([tree / "a" / "two.jsonl", tree / "b" / "two.jsonl"]) == ["a/two.jsonl", "b/two.jsonl"]
+
+
+def test_a_file_reached_twice_is_read_once(tree):
+    assert names([tree, tree / "a" / "one.jsonl", tree / "b" / "*.jsonl"]) == names([tree])
+
+
+def test_globs(tree):
+    assert names([tree / "*" / "two.jsonl"]) == ["a/two.jsonl", "b/two.jsonl"]
+    assert names([tree / "**" / "*.gz"]) == ["a/deep/three.jsonl.gz"]
+    with pytest.raises(UsageError, match="matches"):
+        names([tree / "*.warc"])
+
+
+def test_a_file_named_outright_is_never_passed_over(tree):
+    assert names([tree / "b" / ".hidden.jsonl"]) == [".hidden.jsonl"]
+
+
+def test_names_are_nfc(tmp_path):
+    (tmp_path / "cafe\u0301.jsonl").write_text("{}")
+    assert names([tmp_path]) == ["caf\u00e9.jsonl"]
+
+
+def test_errors_name_cause_place_and_next_step(tree, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for path, cause in ((tree / "none", "no such file"), (tmp_path / "empty", "no file that could be read")):
+        with pytest.raises(UsageError, match=cause) as caught:
+            names([path])
+        assert str(path) in caught.value.place
+        assert caught.value.next_step
+    with pytest.raises(UsageError, match="Only local files"):
+        names(["s3://bucket/key"])
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_no_permission(tree):
+    (tree / "a" / "one.jsonl").chmod(0)
+    with pytest.raises(SourceError, match="No permission"):
+        names([tree])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind"),
+    [
+        ("x.warc.gz", b"filedesc://x 1.2.3.4 2018 text/plain 10\n", "ARC"),
+        ("x.jsonl", b"PK\x03\x04rest", "ZIP"),
+        ("x.csv", b"a,b\n1,2\n", "CSV"),
+        ("x.bin", bz2.compress(b"x"), "bzip2"),
+        ("x.bin", lzma.compress(b"x"), "xz"),
+        ("x.bin", b"ARROW1\0\0", "Arrow IPC"),
+        ("x.bin", gzip.compress(b"filedesc://x 1.2.3.4"), "ARC"),
+        ("x.bin", b"\x00\x01\x02", "no format"),
+    ],
+)
+def test_formats_that_are_not_read_are_named(read, name, content, kind):
+    with pytest.raises(SourceError, match=kind):
+        read(content, name)
+
+
+def test_content_outranks_the_name(read, record):
+    assert read(record("x"), "x.parquet")[1].format == "warc"
+    assert read(b'{"text": "x"}', "x.warc.gz")[1].format == "jsonl"
+    assert read(gzip.compress(b'{"text": "x"}'), "x.jsonl")[1].format == "jsonl.gz"
+
+
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"")])
+def test_empty_file_has_no_records(read, content):
+    rows, tally = read(content, "x.warc.gz")
+    assert rows == []
+    assert tally.read == 0
