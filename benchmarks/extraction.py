@@ -78,6 +78,7 @@ CANDIDATES: dict[str, Extractor] = {
     "main, bare, skip chrome": partial(
         by_resiliparse, main_content=True, comments=False, alt_texts=False, post_meta=False, skip_elements=CHROME
     ),
+    "provenance.text.html": by_product,
 }
 
 

@@ -8,8 +8,8 @@ import zlib
 import pyarrow as pa
 import pytest
 
-PAGE = "<html><head><title>t</title></head><body><main><p>A readable paragraph of text, long enough.</p></main></body></html>"
 TEXT = "A readable paragraph of text, long enough."
+PAGE = f"<html><head><title>t</title></head><body><main><p>{TEXT}</p></main></body></html>"
 
 
 def response(body: bytes | str, *fields: str, status: str = "200 OK", media: str | None = "text/html") -> bytes:

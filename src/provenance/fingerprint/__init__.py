@@ -11,14 +11,12 @@ from provenance.fingerprint.minhash import (
     SEED,
     SHINGLE_TOKENS,
     band_keys,
-    from_datasketch,
     jaccard,
     shingle_hash,
-    signatures,
-    to_datasketch,
 )
 from provenance.fingerprint.packing import StoredFingerprints, pack, unpack
 from provenance.fingerprint.passages import PASSAGE_TOKENS, PASSAGE_WINDOW, passage_hash
+from provenance.fingerprint.sketches import from_datasketch, signatures, to_datasketch
 
 __all__ = [
     "BANDS",

@@ -1,19 +1,20 @@
 """Loops over token hashes: MinHash signatures and winnowed passages."""
 
+# mypy: ignore-errors
+# Kernels are checked by datasketch and by their plain-Python form.
+
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
+
+from provenance.text.utf8.kernel import inner, inner_inlined
 
 MULTIPLIER = np.uint32(0xACD5AD43)
 EMPTY = np.uint32(0xFFFFFFFF)
 LANES = 64
 TILE = 1024
 GROUP = 8
-
-# Only the entry points need a door to Python and a place in the cache: their code holds all of these.
-inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-inner_inlined = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, inline="always")
 
 
 @inner_inlined

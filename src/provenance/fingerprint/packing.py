@@ -61,7 +61,9 @@ def pack(fingerprints: Fingerprints, record_ids: Sequence[str], content_checks: 
             pa.array(record_ids, pa.string()),
             pa.array(content_checks, pa.binary(16)),
             pa.array(words),
-            _binary(np.arange(count + 1, dtype=np.int64) * (4 * BANDS), band_keys(fingerprints.signatures).astype("<u4")),
+            _binary(
+                np.arange(count + 1, dtype=np.int64) * (4 * BANDS), band_keys(fingerprints.signatures).astype("<u4")
+            ),
             _binary(offsets * 4, fingerprints.passage_hashes.astype("<u4")),
             _binary(offsets, deltas),
         ],

@@ -82,13 +82,26 @@ def detect(source: Source) -> Form:
         compression = "zst"
     if compression in _UNREAD:
         raise _unread(source, compression)
-    start = _inflate_start(head, compression)
+    start = _inflate_start(source, head, compression)
     if start == b"" and compression and _is_complete_and_empty(head, compression):
         return Form("empty", compression)
-    return Form(_container(source, start), compression)
+    container = _container(source, start)
+    if container is not None:
+        return Form(container, compression)
+    if compression and not start:
+        raise SourceError(
+            f"The file is compressed ({compression}) but nothing of it can be decompressed",
+            place=source.uri,
+            next_step="It is truncated or damaged; download it again",
+        )
+    raise SourceError(
+        "The file is in no format that can be read (WARC, WET, JSONL, Parquet)",
+        place=source.uri,
+        next_step="Convert it, or leave it out of the input",
+    )
 
 
-def _container(source: Source, start: bytes) -> str:
+def _container(source: Source, start: bytes) -> str | None:
     for pattern, container in _KNOWN:
         if pattern.match(start):
             if container in _UNREAD:
@@ -105,35 +118,23 @@ def _container(source: Source, start: bytes) -> str:
         raise _unread(source, "csv")
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise _unread(source, "utf-16")
-    raise SourceError(
-        "The file is in no format that can be read (WARC, WET, JSONL, Parquet)",
-        place=source.uri,
-        next_step="Convert it, or leave it out of the input",
-    )
+    return None
 
 
-def _inflate_start(head: bytes, compression: str) -> bytes:
+def _inflate_start(source: Source, head: bytes, compression: str) -> bytes:
     try:
         if compression == "gz":
             return zlib.decompressobj(31).decompress(head, _PROBE)
-        if compression == "lz4":
-            from fastwarc.stream_io import Lz4Reader
+        if compression:
+            from fastwarc.stream_io import Lz4Reader, ZstdReader
 
-            return _first(Lz4Reader, head)
-        if compression == "zst":
-            from fastwarc.stream_io import ZstdReader
-
-            return _first(ZstdReader, head)
+            # A block can be longer than any head, so the library reads from the file itself.
+            with Path(source.location).open("rb") as file:
+                start: bytes = (ZstdReader if compression == "zst" else Lz4Reader)(file).read(512)
+                return start
     except (OSError, EOFError, zlib.error, ValueError):
         return b""
     return head
-
-
-def _first(reader: type, head: bytes) -> bytes:
-    import io
-
-    start: bytes = reader(io.BytesIO(head)).read(512)
-    return start
 
 
 def _is_complete_and_empty(head: bytes, compression: str) -> bool:

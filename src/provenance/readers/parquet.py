@@ -19,6 +19,9 @@ from provenance.readers.columns import Columns, declaration, resolve
 from provenance.readers.dates import EPOCH, FIRST_PAGE, LAST, parse_date
 from provenance.readers.options import ReadOptions, Source, Tally
 
+DAMAGE: Final = (OSError, pa.ArrowException, UnicodeDecodeError)
+"""What Arrow raises on a damaged file; names of columns that are no UTF-8 are the last."""
+
 _MAX_DECLARATIONS: Final = 32
 
 
@@ -29,8 +32,10 @@ def open_parquet(source: Source) -> pq.ParquetFile:
         SourceError: Its footer is missing or broken.
     """
     try:
-        return pq.ParquetFile(source.location, pre_buffer=False, buffer_size=1 << 20)
-    except (OSError, pa.ArrowException) as error:
+        file = pq.ParquetFile(source.location, pre_buffer=False, buffer_size=1 << 20, page_checksum_verification=True)
+        _ = file.schema_arrow.names
+        return file
+    except DAMAGE as error:
         raise SourceError(
             f"The Parquet footer can't be read: {_first_line(error)}",
             place=source.uri,
@@ -74,7 +79,7 @@ def table_batches(
             for batch in file.iter_batches(size, row_groups=[group], columns=paths, use_threads=False):
                 yield first + done, batch
                 done += batch.num_rows
-        except (OSError, pa.ArrowException) as error:
+        except DAMAGE as error:
             for row in range(first + done, first + metadata.num_rows):
                 tally.reject(row, "damaged-row-group", f"row group {group}: {_first_line(error)}", options)
         first += metadata.num_rows
@@ -103,32 +108,30 @@ def _raw_batches(
     sizes = pc.fill_null(pc.binary_length(text), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     missing = pc.is_null(text).to_numpy(zero_copy_only=False)
     overlong = sizes > options.max_record_bytes
-    dropped = missing | overlong
-    if dropped.any():
-        for index in np.flatnonzero(dropped):
-            reason = "too-long" if overlong[index] else "bad-utf8" if index in bad_bytes else "no-text"
-            detail = f"{sizes[index]} bytes" if overlong[index] else f"column {columns.text!r}"
-            tally.reject(first + int(index), reason, detail, options)
-        kept = pa.array(~dropped)
-        rows, positions, text, sizes = rows.filter(kept), positions.filter(kept), text.filter(kept), sizes[~dropped]
     own_id = _strings(rows, columns.id)
     url = _strings(rows, columns.url)
     if columns.url is None and columns.id is not None:
         url = pc.if_else(pc.match_substring_regex(own_id, "^https?://"), own_id, pa.scalar(None, pa.string()))
     moments, origins = _dates(rows, columns)
-    batch = pa.RecordBatch.from_arrays(
-        [
-            positions,
-            own_id,
-            url,
-            moments,
-            origins,
-            text,
-            _declared(rows, columns, card),
-            pa.repeat(False, rows.num_rows),
-        ],
-        schema=schema.RAW,
-    )
+    arrays = [
+        positions,
+        own_id,
+        url,
+        moments,
+        origins,
+        text,
+        _declared(rows, columns, card),
+        pa.repeat(False, rows.num_rows),
+    ]
+    dropped = missing | overlong
+    for index in np.flatnonzero(dropped):
+        reason = "too-long" if overlong[index] else "bad-utf8" if index in bad_bytes else "no-text"
+        detail = f"{sizes[index]} bytes" if overlong[index] else f"column {columns.text!r}"
+        tally.reject(first + int(index), reason, detail, options)
+    if dropped.any():
+        kept = pa.array(~dropped)
+        arrays, sizes = [array.filter(kept) for array in arrays], sizes[~dropped]
+    batch = pa.RecordBatch.from_arrays(arrays, schema=schema.RAW)
     for start, stop in _cuts(sizes, options.batch_bytes):
         tally.records += stop - start
         yield batch.slice(start, stop - start)

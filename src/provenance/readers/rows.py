@@ -40,7 +40,7 @@ def parquet_tables(
 
 
 def _parquet_tables(source: Source, options: ReadOptions, positions: Positions) -> Iterator[tuple[Positions, pa.Table]]:
-    from provenance.readers.parquet import batch_size, open_parquet
+    from provenance.readers.parquet import DAMAGE, batch_size, open_parquet
 
     first = 0
     with open_parquet(source) as file:
@@ -55,15 +55,25 @@ def _parquet_tables(source: Source, options: ReadOptions, positions: Positions) 
                 for batch in file.iter_batches(batch_size(metadata, options), row_groups=[group]):
                     kept = wanted[slice(*np.searchsorted(wanted, [at, at + batch.num_rows]))]
                     if len(kept):
-                        whole = len(kept) == batch.num_rows
-                        yield kept, pa.table(batch if whole else batch.take(pa.array(kept - at)))
+                        yield kept, _taken(pa.table(batch), kept - at)
                     at += batch.num_rows
-            except (OSError, pa.ArrowException) as error:
+            except DAMAGE as error:
                 raise SourceError(
                     f"Row group {group} can't be read: {error}",
                     place=source.uri,
                     next_step="The file has changed since it was scanned; scan it again",
                 ) from error
+
+
+def _taken(table: pa.Table, indices: Positions) -> pa.Table:
+    if len(indices) == table.num_rows:
+        return table
+    try:
+        return table.take(pa.array(indices))
+    except pa.ArrowNotImplementedError:
+        # Some types (string views) can be sliced but not taken from.
+        runs = np.split(indices, np.flatnonzero(np.diff(indices) != 1) + 1)
+        return pa.concat_tables([table.slice(int(run[0]), len(run)) for run in runs])
 
 
 def jsonl_lines(source: Source, options: ReadOptions, positions: Positions) -> Iterator[tuple[int, bytes]]:

@@ -14,13 +14,13 @@ TARGETS: Final = (1, 2, 3, 4)
 @lru_cache(maxsize=65536)
 def _properties(code: int) -> int:
     tables = unicode_tables()
-    return int(tables.properties[int(tables.index[code >> 7]) << 7 | code & 127])
+    return int(tables.properties[int(tables.blocks[code >> 7]) << 7 | code & 127])
 
 
 @lru_cache(maxsize=65536)
 def _decomposition(code: int) -> tuple[int, ...]:
     tables = unicode_tables()
-    entry = int(tables.entries[int(tables.index[code >> 7]) << 7 | code & 127])
+    entry = int(tables.entries[int(tables.blocks[code >> 7]) << 7 | code & 127])
     if entry == 0:
         return (code,)
     return tuple(tables.parts[tables.part_offsets[entry] : tables.part_offsets[entry + 1]].tolist())

@@ -24,7 +24,7 @@ class UnicodeTables(NamedTuple):
     """Tables of one Unicode version.
 
     Attributes:
-        index: uint16, block number of ``code >> 7``.
+        blocks: uint16, block number of ``code >> 7``.
         properties: uint16 at ``block * 128 + (code & 127)``: bits 0-1 token class (0 separates, 1 word, 2 a
             token by itself, 3 goes with what stands before it), bit 2 joins what stands before it or vanishes,
             bit 3 folds to something else, bit 4 white space, bits 5-7 script (1 Latin, 2 Cyrillic, 3 Greek,
@@ -40,7 +40,7 @@ class UnicodeTables(NamedTuple):
         reverse: uint16 ``(5, 256)``: the letter of a script that a Latin letter stands for, 0 for none.
     """
 
-    index: npt.NDArray[np.uint16]
+    blocks: npt.NDArray[np.uint16]
     properties: npt.NDArray[np.uint16]
     entries: npt.NDArray[np.uint16]
     part_offsets: npt.NDArray[np.uint32]
@@ -74,6 +74,16 @@ def unicode_tables() -> UnicodeTables:
     lookalikes[raw["lookalikes"][:, 0]] = raw["lookalikes"][:, 1]
     reverse = np.zeros((5, 256), np.uint16)
     reverse[raw["reverse"][:, 0], raw["reverse"][:, 1]] = raw["reverse"][:, 2]
-    plain = [raw[name] for name in UnicodeTables._fields[:6]]
-    composed = np.pad(raw["composed"], (0, 8))
-    return UnicodeTables(*plain, composed, keys, values, lookalikes, reverse)
+    return UnicodeTables(
+        blocks=raw["blocks"],
+        properties=raw["properties"],
+        entries=raw["entries"],
+        part_offsets=raw["part_offsets"],
+        parts=raw["parts"],
+        composed_offsets=raw["composed_offsets"],
+        composed=np.pad(raw["composed"], (0, 8)),
+        pair_keys=keys,
+        pair_values=values,
+        lookalikes=lookalikes,
+        reverse=reverse,
+    )

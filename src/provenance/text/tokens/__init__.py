@@ -76,7 +76,7 @@ def tokenize(folded: pa.LargeStringArray) -> Tokens:
     Returns:
         The hash of every token, in order.
     """
-    from provenance.text.kernel import split_texts
+    from provenance.text.tokens.kernel import split_texts
     from provenance.text.unicode_tables import unicode_tables
 
     values, offsets = string_buffers(folded)

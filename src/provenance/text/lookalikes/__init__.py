@@ -1,0 +1,1 @@
+"""Undo letters that pass for those of another script."""

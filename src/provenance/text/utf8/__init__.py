@@ -1,0 +1,1 @@
+"""What every loop over UTF-8 bytes needs."""
