@@ -289,7 +289,8 @@ def sweep(shared, folder):
     found = (
         pv.Store(store)
         .sql(
-            "select position, match_share, synthetic_words, words, match_reference from records where synthetic_words >= 25"
+            "select position, match_share, synthetic_words, words, match_reference from records "
+            "where synthetic_words >= 25"
         )
         .fetchall()
     )

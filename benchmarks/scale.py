@@ -1,8 +1,8 @@
 """Measure a scan of many records: memory, speed, commits, size of the store, and SQL while it runs and after.
 
-``--shared ../shared --records 2000000`` makes JSONL files by shuffling and cutting the sentences of real texts, registers a set
-of generations of which one record in a hundred holds a copy, and scans with one and with two jobs. Each scan runs in a
-process of its own, which is watched through ``/proc`` (so on Linux only) and queried from here all the while.
+``--shared ../shared --records 2000000`` makes JSONL files by shuffling and cutting the sentences of real texts,
+registers generations of which one record in a hundred holds a copy, and scans with one and with two jobs. Each scan
+runs in a process of its own, watched through ``/proc`` (so on Linux only) and queried from here all the while.
 """
 
 from __future__ import annotations
@@ -185,7 +185,8 @@ def show(size, done, jobs, samples, answers, failures):
         f"{done['parts']} parts, failed: {done['failed'] or 'none'}"
     )
     print(
-        f"commits: {len(commits)}, median {1000 * commits[len(commits) // 2]:.0f} ms, longest {1000 * commits[-1]:.0f} ms"
+        f"commits: {len(commits)}, median {1000 * commits[len(commits) // 2]:.0f} ms, "
+        f"longest {1000 * commits[-1]:.0f} ms"
     )
     length = max(row[0] for row in samples)
     for name, of_parent in (("parent", True), ("workers", False)):
@@ -194,7 +195,8 @@ def show(size, done, jobs, samples, answers, failures):
             quarters = [max((row[3] for row in mine if int(4 * row[0] / length) == k), default=0) for k in range(4)]
             print(
                 f"{name}: peak resident {max(row[5] for row in mine):.0f} MB, peak anonymous "
-                f"{max(row[3] for row in mine):.0f} MB, by quarter of the run {', '.join(f'{q:.0f}' for q in quarters)} MB"
+                f"{max(row[3] for row in mine):.0f} MB, by quarter of the run "
+                f"{', '.join(f'{q:.0f}' for q in quarters)} MB"
             )
     times = sorted(elapsed for elapsed, _ in answers)
     if times:

@@ -77,7 +77,7 @@ _CALIBRATION = (
 )
 _UNSEEN = (
     "Texts of at least 100 words, default policy (`p_human` ≤ 0.005: synthetic; else `p_synthetic` ≤ 0.03: human; else unknown), style alone: no date, match, marker or declaration. "
-    "AUC: against human text of the same language and length, of all sets together. Sets of languages without calibration are all unknown; their AUC only shows how far the score ranks."
+    "AUC: against human prose of the same language and length, of all sets together; none for languages without calibration, whose texts are all unknown."
 )
 _LIMITS = (
     "A tag is a statement about a population, not proof against an author. The error bounds hold for text like the calibration text; formal, edited, repetitive prose is nearest to the "

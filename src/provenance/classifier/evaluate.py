@@ -28,7 +28,8 @@ class Group:
         human: Share tagged human.
         synthetic: Share tagged synthetic.
         unknown: The rest.
-        auc: For synthetic texts, the chance to score above a human text of the same length and language; NaN where too few.
+        auc: For synthetic prose in a calibrated language, the chance to score above human prose of the same length and language; NaN where
+            there is too little.
     """
 
     name: str
@@ -124,6 +125,7 @@ def evaluate(
     column["words"], column["tag"], column["score"] = words, tags(judged, alpha, beta), model.score(texts)
     column["base"] = np.array([is_base_model(name) for name in column["model"].tolist()], bool)
     column["prose"] = np.array(kinds, dtype=object) == "prose"
+    column["ranked"] = column["prose"] & np.isin(column["lang"].astype(str), model.languages)
     keep = words >= least_words
     column = {name: values[keep] for name, values in column.items()}
     human = column["label"] == "human"
@@ -146,8 +148,8 @@ def evaluate(
         for kind, mask in kinds_of[:2]
         for first, below in zip(bounds[:-1], bounds[1:], strict=True)
     ]
-    english = np.isin(column["lang"].astype(str), model.languages) & column["prose"] & ~base
-    error = calibration_error(column["score"][english], ~human[english])
+    known = column["ranked"] & ~base
+    error = calibration_error(column["score"][known], ~human[known])
     return Evaluation(tuple(overall), tuple(by_set), tuple(by_model), tuple(by_length), error)
 
 
@@ -160,8 +162,8 @@ def _group(column: dict[str, npt.NDArray[Any]], mask: npt.NDArray[np.bool_], nam
     shares = [float((given == tag).mean()) if len(given) else float("nan") for tag in TAGS]
     area, weight = 0.0, 0
     if kind != "human":
-        for language in sorted(set(column["lang"][mask].tolist())):
-            here = mask & (column["lang"] == language)
+        for language in sorted(set(column["lang"][mask & column["ranked"]].tolist())):
+            here = mask & column["ranked"] & (column["lang"] == language)
             there = (column["label"] == "human") & (column["lang"] == language) & column["prose"]
             value = matched_ranking(
                 column["score"][here], column["words"][here], column["score"][there], column["words"][there]

@@ -64,6 +64,24 @@ def free_name(commit: Commit, wanted: str) -> str:
     return next(name for number in range(2, len(taken) + 3) if (name := f"{wanted}-{number}") not in taken)
 
 
+def sets_of(store: Store, segments: Sequence[str]) -> set[str] | None:
+    """Return the sets that these segments hold; nothing if one of them holds several."""
+    found = rows(store, "select segment_id, set_id from segments where withdrawn_at is null")
+    sets = {row["set_id"] for row in found if row["segment_id"] in segments}
+    return None if None in sets else sets
+
+
+def segments_of(store: Store, set_id: str) -> list[str]:
+    """Return the live segments that a set and its prompts stand in."""
+    found = rows(
+        store,
+        "select distinct segment_id from segments where withdrawn_at is null "
+        "and (set_id is null or set_id in ($1, $1 || '-prompts')) order by segment_id",
+        [set_id],
+    )
+    return [row["segment_id"] for row in found]
+
+
 def finished_sources(store: Store, scan_id: str) -> set[str]:
     """Return the ids of the sources that the scan has read to their end."""
     return {
@@ -92,6 +110,16 @@ def sources(store: Store, scan_id: str) -> list[dict[str, Any]]:
     return rows(store, "select * from sources where scan_id = ? and error is null order by uri", [scan_id])
 
 
+def tried_sources(store: Store, scan_id: str) -> list[dict[str, Any]]:
+    """Return the last try of each source of a scan, by URI, also of those that broke off."""
+    return rows(
+        store,
+        "select * from sources where scan_id = ? "
+        "qualify row_number() over (partition by source_id order by recorded_at desc) = 1 order by uri",
+        [scan_id],
+    )
+
+
 def reasons(store: Store, scan_id: str) -> dict[tuple[str, str], int]:
     """Return the number of records by (tag, reason)."""
     found = rows(
@@ -114,13 +142,13 @@ def live_segments(store: Store) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return tuple(row["segment_id"] for row in segments), tuple(row["set_id"] for row in withdrawn)
 
 
-def set_counts(store: Store, name: str) -> dict[str, int]:
-    """Return the number of references of the sets of a name, by label."""
+def set_counts(store: Store, set_id: str) -> dict[str, int]:
+    """Return the number of references of a set and of its prompts, by label."""
     found = rows(
         store,
         "select label, sum(reference_count)::bigint as count from reference_sets "
-        "where name = ? and withdrawn_at is null group by label",
-        [name],
+        "where set_id in ($1, $1 || '-prompts') and withdrawn_at is null group by label",
+        [set_id],
     )
     return {label: 0 for label in LABELS} | {row["label"]: row["count"] for row in found}
 

@@ -17,7 +17,7 @@ from provenance.lineage import add_generation_set, add_model
 from provenance.pipeline import catalogue
 from provenance.pipeline.observe import Fingerprinted, fingerprinted, record_ids
 from provenance.pipeline.rematch import file_digest, rematch_segments
-from provenance.pipeline.results import RegisterResult
+from provenance.pipeline.results import RegisterResult, RematchResult
 from provenance.readers import ReadOptions, Source, Tally, find_sources, open_records
 from provenance.store import Commit, Store
 from provenance.text.fold import NORMALISER_VERSION
@@ -63,16 +63,19 @@ def register(
     wanted = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     sources = find_sources(wanted, None)
     opened = Store.open_or_create(store)
-    label_name = name or "-".join(filter(None, [model, Path(wanted[0].rstrip("/")).stem]))
+    label_name = name or "-".join(filter(None, [model, Path(wanted[0]).absolute().stem]))
     set_id = _set_id(sources, label, model, label_name, text_column, prompt_column)
     with opened.session():
         if catalogue.rows(opened, "select 1 from reference_sets where set_id = ? and withdrawn_at is null", [set_id]):
-            counts = catalogue.set_counts(opened, label_name)
-            return RegisterResult(set_id, label_name, label, model, counts[label], counts["prompt"], 0, True)
-        texts = _read(sources, ReadOptions(text_column=text_column), progress)
+            _correct_release(opened, set_id, model, released)
+            counts = catalogue.set_counts(opened, set_id)
+            # A registration that was interrupted may have published the set before it had looked for it.
+            found = _rematch(opened, catalogue.segments_of(opened, set_id), progress)
+            return RegisterResult(set_id, label_name, label, model, counts[label], counts["prompt"], 0, True, found)
+        texts, rejects = _read(sources, ReadOptions(text_column=text_column), progress)
         batches: dict[str, ReferenceBatch] = {label: _references(texts, set_id, label)}
         if prompt_column:
-            prompts = _read(sources, ReadOptions(text_column=prompt_column), None)
+            prompts, _ = _read(sources, ReadOptions(text_column=prompt_column), None)
             batches["prompt"] = _references(prompts, f"{set_id}-prompts", "prompt")
         segments = {
             kind: build_segment(catalogue.index_folder(opened), batch)
@@ -93,18 +96,32 @@ def register(
             commit.add_edges(
                 [(set_id, "wasDerivedFrom", f"file:{source.uri}", {"bytes": source.bytes}) for source in sources]
             )
-        found = rematch_segments(
-            opened,
-            catalogue.scan_ids(opened),
-            sorted({segment.id for segment in segments.values()}),
-            verify=True,
-            progress=progress,
-        )
+        found = _rematch(opened, sorted({segment.id for segment in segments.values()}), progress)
     counted = {kind: len(batch.reference_ids) for kind, batch in batches.items()}
     skipped = sum(len(seen.content_ids) for _, seen in texts) - counted[label]
     return RegisterResult(
-        set_id, label_name, label, model, counted[label], counted.get("prompt", 0), skipped, False, found
+        set_id, label_name, label, model, counted[label], counted.get("prompt", 0), skipped, False, found, rejects
     )
+
+
+def _rematch(store: Store, segments: Sequence[str], progress: Progress | None) -> RematchResult:
+    return rematch_segments(store, catalogue.scan_ids(store), segments, verify=True, progress=progress)
+
+
+def _correct_release(store: Store, set_id: str, model: str | None, released: dt.date | None) -> None:
+    """Let a set that is registered already have the release date that is given now."""
+    query = "select * from reference_sets where set_id = ? and withdrawn_at is null"
+    known = catalogue.rows(store, query, [set_id])[0]
+    if released is None or known["released"] == released:
+        return
+    if model:
+        add_model(store, model, released=released)
+    with store.commit(f"release date of {known['name']}") as commit:
+        commit.execute(
+            "update reference_sets set withdrawn_at = ? where set_id = ? and withdrawn_at is null",
+            [commit.recorded_at, set_id],
+        )
+        commit.insert("reference_sets", [{**known, "released": released, "recorded_at": None}])
 
 
 def unregister(reference_set: str, *, store: str | Path = "provenance-store") -> str:
@@ -116,8 +133,8 @@ def unregister(reference_set: str, *, store: str | Path = "provenance-store") ->
     opened = Store.open(store)
     found = catalogue.rows(
         opened,
-        "select distinct set_id from reference_sets where (set_id = $1 or name = $1) and withdrawn_at is null "
-        "order by set_id",
+        "select distinct set_id from reference_sets where (set_id in ($1, $1 || '-prompts') or name = $1) "
+        "and withdrawn_at is null order by set_id",
         [reference_set],
     )
     if not found:
@@ -150,9 +167,12 @@ def _set_id(
 
 def _read(
     sources: Sequence[Source], options: ReadOptions, progress: Progress | None
-) -> list[tuple[list[str], Fingerprinted]]:
-    """Return the fingerprints of all texts, with the id of each in its source. The texts themselves are let go."""
-    total, before, count = sum(source.bytes for source in sources), 0, 0
+) -> tuple[list[tuple[list[str], Fingerprinted]], int]:
+    """Return the fingerprints of all texts, with the id of each in its source, and how many could not be read.
+
+    The texts themselves are let go.
+    """
+    total, before, count, rejects = sum(source.bytes for source in sources), 0, 0, 0
     found = []
     for source in sources:
         tally = Tally()
@@ -163,7 +183,8 @@ def _read(
             if progress is not None:
                 progress(before + tally.bytes_read, total, count)
         before += source.bytes
-    return found
+        rejects += len(tally.rejects)
+    return found, rejects
 
 
 def _references(texts: Sequence[tuple[list[str], Fingerprinted]], set_id: str, label: str) -> ReferenceBatch:

@@ -11,7 +11,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,9 @@ from provenance.pipeline.observe import MATCH_COLUMNS, fingerprinted, record_ids
 from provenance.pipeline.results import RematchResult
 from provenance.readers import ReadOptions, Source, Tally, open_records
 from provenance.store import Store, write_part
+
+if TYPE_CHECKING:
+    import duckdb
 
 _BATCH: Final = 16_384
 _DIGEST_BLOCK: Final = 1 << 20
@@ -63,24 +66,33 @@ def rematch_segments(
     verify: bool,
     progress: Progress | None = None,
 ) -> RematchResult:
-    """Match the stored fingerprints of some scans against some segments, and publish what is new."""
+    """Match the stored fingerprints of some scans against the sets of some segments, and publish what is new.
+
+    The whole index is asked, as a scan asks it, because what counts as boilerplate depends on all of it; then
+    only findings of the sets in question are kept.
+    """
     if not scan_ids or not segments:
         return RematchResult(0, 0, 0)
-    _, withdrawn = catalogue.live_segments(store)
-    index = Index.open(catalogue.index_folder(store), segments, withdrawn)
+    index = Index.open(catalogue.index_folder(store), *catalogue.live_segments(store))
+    sets = catalogue.sets_of(store, segments)
     tables: list[pa.Table] = []
     unreadable: list[str] = []
     candidates = 0
     for scan_id in scan_ids:
-        estimated = _candidates(store, scan_id, index, progress)
+        estimated = _of_sets(_candidates(store, scan_id, index, progress), sets)
         candidates += len(set(estimated.column("record_id").to_pylist()))
         if verify and estimated.num_rows:
-            estimated = _verified(store, scan_id, index, estimated, unreadable)
+            estimated = _of_sets(_verified(store, scan_id, index, estimated, unreadable), sets)
         tables.append(_new_only(store, scan_id, estimated))
-    found = pa.concat_tables(tables)
-    _publish(store, found, segments)
+    found = _publish(store, pa.concat_tables(tables), segments)
     verified = pc.sum(found.column("verified").cast(pa.int64())).as_py() or 0
     return RematchResult(candidates, verified, found.num_rows - verified, tuple(scan_ids), tuple(unreadable))
+
+
+def _of_sets(found: pa.Table, sets: Collection[str] | None) -> pa.Table:
+    if sets is None:
+        return found
+    return found.filter(pc.is_in(found.column("set_id"), value_set=pa.array(sorted(sets), pa.string())))
 
 
 def _candidates(store: Store, scan_id: str, index: Index, progress: Progress | None) -> pa.Table:
@@ -115,8 +127,9 @@ def _verified(store: Store, scan_id: str, index: Index, estimated: pa.Table, unr
             kept.append(of_source)
             continue
         try:
-            kept.extend(_match_again(source, options, set(positions.values()), index, scan_id))
-        except ProvenanceError:
+            # All of it or none: half a source verified and half estimated would name some pairs twice.
+            kept.extend(list(_match_again(source, options, set(positions.values()), index, scan_id)))
+        except (OSError, ProvenanceError):
             unreadable.append(source["uri"])
             kept.append(of_source)
     return pa.concat_tables(kept)
@@ -168,8 +181,11 @@ def _sources_of(store: Store, scan_id: str, wanted: pa.Array) -> list[tuple[dict
     by_source: dict[str, dict[str, int]] = defaultdict(dict)
     for source_id, record_id, position in places:
         by_source[source_id][record_id] = position
+    # A source that a running scan has not finished is left out: the scan looks again when it ends.
     return [
-        (row, by_source[row["source_id"]]) for row in catalogue.sources(store, scan_id) if row["source_id"] in by_source
+        (row, by_source[row["source_id"]])
+        for row in catalogue.tried_sources(store, scan_id)
+        if row["source_id"] in by_source
     ]
 
 
@@ -178,27 +194,34 @@ def _new_only(store: Store, scan_id: str, found: pa.Table) -> pa.Table:
     if not found.num_rows:
         return found
     with store.read() as connection:
-        connection.register("found", found)
-        unknown: pa.Table = connection.sql(
-            "select found.* from found where not exists (select 1 from matches as known where known.scan_id = $1 "
-            "and known.record_id = found.record_id and known.reference_id = found.reference_id "
-            "and known.set_id = found.set_id and (known.verified or not found.verified)) "
-            "order by record_id, set_id, reference_id",
-            params=[scan_id],
-        ).to_arrow_table()
-        return unknown.cast(MATCH_COLUMNS)
+        return _unknown(connection, scan_id, found)
 
 
-def _publish(store: Store, found: pa.Table, segments: Sequence[str]) -> None:
+def _unknown(connection: duckdb.DuckDBPyConnection, scan_id: str, found: pa.Table) -> pa.Table:
+    connection.register("found", found)
+    unknown: pa.Table = connection.sql(
+        "select found.* from found where not exists (select 1 from matches as known where known.scan_id = $1 "
+        "and known.record_id = found.record_id and known.reference_id = found.reference_id "
+        "and known.set_id = found.set_id and (known.verified or not found.verified)) "
+        "order by record_id, set_id, reference_id",
+        params=[scan_id],
+    ).to_arrow_table()
+    connection.unregister("found")
+    return unknown.cast(MATCH_COLUMNS)
+
+
+def _publish(store: Store, found: pa.Table, segments: Sequence[str]) -> pa.Table:
+    """Publish findings and return those that nobody published meanwhile."""
     if not found.num_rows:
-        return
+        return found
     name = hashlib.sha256("\0".join(segments).encode()).hexdigest()[:16]
-    parts = [
-        write_part(
-            store.root, "matches", scan_id, f"rematch-{name}", found.filter(pc.equal(found.column("scan_id"), scan_id))
-        )
-        for scan_id in found.column("scan_id").unique().to_pylist()
-    ]
+    published = [found.slice(0, 0)]
     with store.commit("rematch") as commit:
-        for part in parts:
-            commit.add_part(part)
+        for scan_id in found.column("scan_id").unique().to_pylist():
+            of_scan = found.filter(pc.equal(found.column("scan_id"), scan_id))
+            # A scan and a registration that end together both find the same pairs: here, only one of them writes.
+            new = _unknown(commit.connection, scan_id, of_scan)
+            if new.num_rows:
+                commit.add_part(write_part(store.root, "matches", scan_id, f"rematch-{name}", new))
+                published.append(new)
+    return pa.concat_tables(published)

@@ -91,6 +91,7 @@ class RegisterResult:
     skipped: int
     already_done: bool
     rematch: RematchResult = field(default_factory=lambda: RematchResult(0, 0, 0))
+    rejects: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,3 +104,4 @@ class FilterResult:
     dropped: int
     dropped_by_reason: Mapping[tuple[str, str], int]
     dataset_id: str | None = None
+    unread_sources: tuple[str, ...] = ()

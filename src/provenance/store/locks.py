@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from provenance.errors import StoreError
-from provenance.store.layout import SESSION_LOCK, WRITERS_LOCK, failure
+from provenance.store.layout import SESSION_LOCK, STAGING, WRITERS_LOCK, failure
 
 try:
     import fcntl
@@ -48,6 +48,13 @@ def session(root: Path) -> Iterator[None]:
                 "The store is being repaired", place=str(root), next_step="Run the command again when that is done"
             )
         yield
+
+
+@contextlib.contextmanager
+def claim(root: Path, name: str) -> Iterator[bool]:
+    """Yield whether this process alone works on ``name`` inside the block. Wanted inside a session: no sweeping then."""
+    with _locked(root / STAGING / f"{name}.lock", exclusive=True, timeout=0.0) as held:
+        yield held
 
 
 @contextlib.contextmanager

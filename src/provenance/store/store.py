@@ -330,6 +330,10 @@ class Store:
         """Hold while parts or segments are written that a later commit will publish, so that no repair sweeps them."""
         return locks.session(self.root)
 
+    def claim(self, name: str) -> contextlib.AbstractContextManager[bool]:
+        """Hold while doing what only one process may do at a time, such as a scan of one id; says whether it is had."""
+        return locks.claim(self.root, name)
+
     def verify(self, repair: bool = False) -> VerifyReport:
         """Recount and re-read everything; with ``repair``, sweep files that no catalogue names."""
         with self.read() as connection:

@@ -35,7 +35,7 @@ def test_spaced_scripts_split_where_the_standard_library_sees_no_letter_mark_or_
     unspaced = ("THAI ", "LAO ", "KHMER ", "MYANMAR ", "CJK ", "KANGXI ", "HANGZHOU ", "HIRAGANA ", "KATAKANA")
     text = "".join(c for c in text if not unicodedata.name(c, "").startswith(unspaced))
     spaced = "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in text)
-    assert tokens_reference(text) == spaced.split(" ") if False else [piece for piece in spaced.split(" ") if piece]
+    assert tokens_reference(text) == [piece for piece in spaced.split(" ") if piece]
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_spaced_scripts_split_where_the_standard_library_sees_no_letter_mark_or_
         ("snake_case 3.14 a1b2", ["snake", "case", "3", "14", "a1b2"]),
         ("我们2024年", ["我", "们", "2024", "年"]),
         ("カタカナー", ["カ", "タ", "カ", "ナ", "ー"]),
-        ("ที่นี่", ["ที่", "นี่"[:3]]),
+        ("ที่นี่", ["ที่", "นี่"]),
         ("हिन्दी भाषा", ["हिन्दी", "भाषा"]),
         ("naïve café", ["naïve", "café"]),
         ("한국어 텍스트", ["한국어", "텍스트"]),
@@ -59,7 +59,13 @@ def test_what_a_token_is(text: str, tokens: list[str]) -> None:
 
 def test_hash_is_pinned() -> None:
     """Stores and indexes hold these values: a change here is a new normaliser version."""
-    assert [token_hash(token) for token in ("", "a", "provenance", "世", "12345678")] == PINNED
+    assert [token_hash(token) for token in ("", "a", "provenance", "世", "12345678")] == [
+        0,
+        2068553842,
+        3219952177,
+        2662320463,
+        610516985,
+    ]
 
 
 def test_hashes_of_short_words_do_not_collide() -> None:

@@ -35,9 +35,9 @@ class Corpus:
         dataset: Name of the set of each text.
         cell: Number of its set × generator × domain × label.
         base: Whether a base model wrote it.
-        group: The same for texts that must not be split: same document, same prompt.
+        pair: Number of its prompt, which human and synthetic answers share.
         document: Number of its document: recurring human texts share it.
-        named_documents: Where the rows are pieces of fewer works, the work's number; else the document's.
+        work: Where the rows are pieces of fewer works, the work's number; else the document's.
     """
 
     symbols: npt.NDArray[np.uint8]
@@ -133,8 +133,8 @@ def uniform(rows: Ints, seed: int) -> npt.NDArray[np.float64]:
 def balance(corpus: Corpus, rows: Ints) -> npt.NDArray[np.float64]:
     """Weights of rows: each class sums to one.
 
-    A set weighs as the root of its rows, within it a generator × domain as the root of its rows, base models less, and within a class of length
-    both labels weigh the same.
+    A set weighs as the root of the number of its documents (a set of pieces of one work has one voice), within it a
+    generator × domain as the root of its rows, base models less, and within a class of length both labels weigh the same.
     """
     weights = np.ones(len(rows))
     cells, cell, cell_rows = np.unique(corpus.cell[rows], return_inverse=True, return_counts=True)
@@ -142,7 +142,8 @@ def balance(corpus: Corpus, rows: Ints) -> npt.NDArray[np.float64]:
     weights[corpus.base[rows]] *= BASE_SHARE
     sets = codes(corpus.dataset[rows].tolist(), corpus.labels[rows].tolist())
     sums = np.bincount(sets, weights)
-    weights *= (np.sqrt(np.bincount(sets)) / sums)[sets]
+    works = np.array([len(np.unique(corpus.work[rows][sets == number])) for number in range(len(sums))])
+    weights *= (np.sqrt(works) / sums)[sets]
     classes = np.searchsorted(_LENGTH_CLASSES, corpus.lengths[rows])
     human = corpus.labels[rows] < 0
     for length in range(len(_LENGTH_CLASSES) + 1):

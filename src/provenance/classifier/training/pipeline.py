@@ -52,10 +52,10 @@ class TrainingOptions:
     folds: Mapping[str, str] = field(default_factory=dict)
     pieces: frozenset[str] = frozenset()
     uncertain: frozenset[str] = frozenset()
-    bits: int = 18
-    cost: float = 0.1
+    bits: int = 19
+    cost: float = 0.07
     epochs: int = 6
-    rows: int = 80_000
+    rows: int = 300_000
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from numba.core.cgutils import pointer_add
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
-# Only entry points need a door to Python and a place in the cache: their code holds all that they call.
-inner = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-inner_inlined = njit(nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, inline="always")
+# Only entry points need a place in the cache: their code holds all that they call.
+inner = njit(nogil=True)
+inner_inlined = njit(nogil=True, inline="always")
 
 
 @intrinsic

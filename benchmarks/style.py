@@ -1,0 +1,129 @@
+"""Speed of the style model beside scikit-learn's HashingVectorizer, and what formatting alone gives away.
+
+``python benchmarks/style.py [FOLDER]``: FOLDER holds labelled Parquet (default: the third-party data beside the checkout).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "src"))
+
+from provenance.classifier import StyleModel  # noqa: E402
+from provenance.classifier.evaluate import ranking  # noqa: E402
+from provenance.classifier.training.labelled import is_base_model, read_labelled  # noqa: E402
+
+_MARKS = ("**", "#", "- ", "* ", "`", "1.", "|", "_")
+
+
+def paired_texts(table: pa.Table, size: int = 600) -> tuple[list[str], list[str]]:
+    """Human and synthetic English texts of the same prompts, both cut to the same number of characters."""
+    human: dict[str, str] = {}
+    synthetic: dict[str, str] = {}
+    rows = zip(*(table[name].to_pylist() for name in ("text", "label", "model", "lang", "pair_id")), strict=True)
+    for text, label, model, language, pair in rows:
+        if pair is None or language != "en" or is_base_model(model):
+            continue
+        (human if label == "human" else synthetic).setdefault(pair, text)
+    both = sorted(human.keys() & synthetic.keys())
+    cut = [(pair, min(len(human[pair]), len(synthetic[pair]), size)) for pair in both]
+    cut = [(pair, length) for pair, length in cut if length >= 200]
+    return [human[pair][:length] for pair, length in cut], [synthetic[pair][:length] for pair, length in cut]
+
+
+def _white_space(text: str) -> list[float]:
+    runs = re.findall(r"\s+", text)
+    return [len(runs), text.count("\n"), text.count("\n\n"), sum(len(run) > 1 for run in runs), text.count("\t")]
+
+
+def _markdown(text: str) -> list[float]:
+    return [float(text.count(mark)) for mark in _MARKS]
+
+
+def _held_out_ranking(features: np.ndarray, labels: np.ndarray) -> float:
+    """AUC of a least-squares classifier, each half scored by the other half's fit."""
+    features = np.column_stack([(features - features.mean(0)) / (features.std(0) + 1e-9), np.ones(len(features))])
+    half = np.arange(len(labels)) % 2 == 0
+    scores = np.zeros(len(labels))
+    for fit in (half, ~half):
+        gram = features[fit].T @ features[fit] + np.eye(features.shape[1])
+        scores[~fit] = features[~fit] @ np.linalg.solve(gram, features[fit].T @ (2.0 * labels[fit] - 1.0))
+    return float(np.mean([ranking(scores[part & labels], scores[part & ~labels]) for part in (half, ~half)]))
+
+
+def formatting_only(table: pa.Table, model: StyleModel | None = None) -> dict[str, float]:
+    """AUC on paired, length-matched texts of classifiers that see formatting only, and of the model on what is left of it."""
+    human, synthetic = paired_texts(table)
+    # Pairs are interleaved, so that both halves of a pair fall into one half of the sample.
+    order = np.argsort(np.concatenate([np.arange(len(human)), np.arange(len(human))]), kind="stable")
+    texts = [(human + synthetic)[index] for index in order]
+    labels = (np.arange(2 * len(human)) >= len(human))[order]
+    folds = np.arange(len(texts)) // 2
+    shuffled = np.argsort(folds % 2, kind="stable")
+    interleaved = np.empty(len(texts), np.int64)
+    interleaved[0::2], interleaved[1::2] = shuffled[: len(texts) // 2 + len(texts) % 2], shuffled[len(texts) - len(texts) // 2 :]
+    texts, labels = [texts[index] for index in interleaved], labels[interleaved]
+    model = model or StyleModel.load()
+
+    def score_of(views: list[str]) -> float:
+        scores = model.score(pa.array(views, pa.large_string()))
+        return ranking(scores[labels], scores[~labels])
+
+    return {
+        "white space only (least squares on runs, lines, paragraphs)": _held_out_ranking(
+            np.array([_white_space(text) for text in texts]), labels
+        ),
+        "Markdown only (least squares on counts of marks)": _held_out_ranking(
+            np.array([_markdown(text) for text in texts]), labels
+        ),
+        "the model, letters replaced by x (white space and marks kept)": score_of(
+            [re.sub(r"[^\W\d_]", "x", re.sub(r"[.,;:!?'\"()\-–—“”‘’…0-9/&%$@\[\]{}]", "", text)) for text in texts]
+        ),
+        "the model, only the Markdown kept": score_of(["".join(re.findall(r"[*#`_|>~]+|\n", text)) for text in texts]),
+        "the model, whole texts": score_of(texts),
+    }
+
+
+def speed(texts: pa.LargeStringArray) -> None:
+    """Print MB/s of the model and of scikit-learn on the same texts."""
+    model = StyleModel.load()
+    megabytes = pc.sum(pc.binary_length(texts)).as_py() / 1e6
+    model.score(texts.slice(0, 10))
+    best = min(_seconds(lambda: model.score(texts)) for _ in range(5))
+    print(f"style model: {megabytes / best:.1f} MB/s ({megabytes:.1f} MB, best of 5)")
+    try:
+        from sklearn.feature_extraction.text import HashingVectorizer
+        from sklearn.linear_model import SGDClassifier
+    except ImportError:
+        print("scikit-learn is not installed: no comparison")
+        return
+    sample = texts.slice(0, 2000)
+    part = pc.sum(pc.binary_length(sample)).as_py() / 1e6
+    vectorizer = HashingVectorizer(analyzer="char_wb", ngram_range=(5, 5), n_features=2**18, binary=True)
+    strings = sample.to_pylist()
+    linear = SGDClassifier(max_iter=1, tol=None).fit(vectorizer.transform(strings[:50]), np.arange(50) % 2)
+    taken = _seconds(lambda: linear.decision_function(vectorizer.transform(strings)))
+    print(f"HashingVectorizer (character 5-grams alone) and a linear model: {part / taken:.1f} MB/s")
+
+
+def _seconds(call) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    shared = Path(os.environ.get("PROVENANCE_SHARED", ROOT.parent / "shared"))
+    labelled = read_labelled([Path(sys.argv[1]) if len(sys.argv) > 1 else shared / "data" / "labelled" / "dev"])
+    speed(pa.concat_arrays(labelled["text"].chunks))
+    for name, value in formatting_only(labelled).items():
+        print(f"AUC {value:.3f}  {name}")
