@@ -208,7 +208,7 @@ def copies(shared, mode, folder):
         f"{left_out} of {len(others) + left_out} candidates for others left out for a common run of {TRUE_RUN} words"
     )
     table(rows, records, references)
-    false_matches(rows, records, references)
+    false_matches(rows, records, references, matched_references(store))
 
 
 def table(rows, records, references):
@@ -240,14 +240,15 @@ def matched(record):
     return record["tag"] == "synthetic" and record["reason"].startswith("match:")
 
 
-def false_matches(rows, records, references):
+def false_matches(rows, records, references, found):
     """List others that a scan took for copies, and what the two texts really have in common."""
     kinds = Counter()
     print("\nmatches among the others and the early copies:")
-    for row, record in zip(rows, records, strict=True):
+    for position, (row, record) in enumerate(zip(rows, records, strict=True)):
         if row["kind"] in ("other", "early copy") and matched(record):
             reference = references[record["match_reference"]]
-            run, share, kind = common(row["text"], reference["text"], record["match_share"])
+            texts = [references[name]["text"] for name in found[position]]
+            run, share, kind = common(row["text"], texts, record["match_share"])
             kinds[kind, row["id"].split("/")[1], reference["name"].split("/")[1]] += 1
             print(
                 f"  {kind}: {record['synthetic_words']} of {record['words']} words, share {record['match_share']:.2f}; "
@@ -257,14 +258,15 @@ def false_matches(rows, records, references):
         print(f"{count:5d} {' '.join(names)}")
 
 
-def common(text, other, claimed):
+def common(text, others, claimed):
     """Longest run of words in common, share of the first text in common runs of 5 words, and what to call that.
 
     Both are counted here by brute force. A match is false if this finds less than half of what was claimed.
     """
-    words, others = words_of(text), words_of(other)
-    run = longest_run(words, others)
-    known = grams(others, 5)
+    words = words_of(text)
+    lists = [words_of(other) for other in others]
+    run = max(longest_run(words, other) for other in lists)
+    known = set().union(*(grams(other, 5) for other in lists))
     inside = set()
     for k in range(len(words) - 4):
         if hash(tuple(words[k : k + 5])) in known:
@@ -272,6 +274,15 @@ def common(text, other, claimed):
     share = len(inside) / max(len(words), 1)
     kind = "shared run" if run >= TRUE_RUN else "shared phrases" if share >= claimed / 2 else "false"
     return run, share, kind
+
+
+def matched_references(store):
+    """The references that each record matches, best first, by position."""
+    query = (
+        "select position, list(reference_id order by matched_words desc, reference_id) "
+        "from matches join records using (scan_id, record_id) group by position"
+    )
+    return dict(pv.Store(store).sql(query).fetchall())
 
 
 def sweep(shared, folder):
@@ -296,9 +307,10 @@ def sweep(shared, folder):
     )
     print(f"\n## {len(people)} texts by people against {len(known)} by models: {len(found)} share at least 25 words")
     limits = min(SHARES)
+    matching = matched_references(store)
     judged = {
-        position: common(people[position]["text"], references[reference]["text"], share)
-        for position, share, _, _, reference in found
+        position: common(people[position]["text"], [references[name]["text"] for name in matching[position]], share)
+        for position, share, *_ in found
         if share >= limits
     }
     print("| matched.share | tagged synthetic | shared run | shared phrases | false |")

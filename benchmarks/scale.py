@@ -215,7 +215,7 @@ def sizes(store, records):
         rows = connection.execute(query).fetchall()
     for kind, parts, count, amount in rows:
         print(f"{kind}: {parts} parts, {count:,} rows, {amount / 1e6:.1f} MB, {amount / records:.1f} bytes a record")
-    for name in ("catalogues", "index"):
+    for name in ("catalogue", "index"):
         amount = sum(path.stat().st_size for path in (store / name).rglob("*") if path.is_file())
         print(f"{name}: {amount / 1e6:.1f} MB")
     total = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())

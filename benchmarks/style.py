@@ -1,6 +1,6 @@
 """Speed of the style model beside scikit-learn's HashingVectorizer, and what formatting alone gives away.
 
-``python benchmarks/style.py [FOLDER]``: FOLDER holds labelled Parquet (default: the third-party data beside the checkout).
+``python benchmarks/style.py [FOLDER]``: FOLDER holds labelled Parquet (default: the data beside the checkout).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _held_out_ranking(features: np.ndarray, labels: np.ndarray) -> float:
 
 
 def formatting_only(table: pa.Table, model: StyleModel | None = None) -> dict[str, float]:
-    """AUC on paired, length-matched texts of classifiers that see formatting only, and of the model on what is left of it."""
+    """AUC on paired, length-matched texts of classifiers that see formatting only, and of the model on the same."""
     human, synthetic = paired_texts(table)
     # Pairs are interleaved, so that both halves of a pair fall into one half of the sample.
     order = np.argsort(np.concatenate([np.arange(len(human)), np.arange(len(human))]), kind="stable")
@@ -70,7 +70,10 @@ def formatting_only(table: pa.Table, model: StyleModel | None = None) -> dict[st
     folds = np.arange(len(texts)) // 2
     shuffled = np.argsort(folds % 2, kind="stable")
     interleaved = np.empty(len(texts), np.int64)
-    interleaved[0::2], interleaved[1::2] = shuffled[: len(texts) // 2 + len(texts) % 2], shuffled[len(texts) - len(texts) // 2 :]
+    interleaved[0::2], interleaved[1::2] = (
+        shuffled[: len(texts) // 2 + len(texts) % 2],
+        shuffled[len(texts) - len(texts) // 2 :],
+    )
     texts, labels = [texts[index] for index in interleaved], labels[interleaved]
     model = model or StyleModel.load()
 
@@ -99,7 +102,7 @@ def speed(texts: pa.LargeStringArray) -> None:
     megabytes = pc.sum(pc.binary_length(texts)).as_py() / 1e6
     model.score(texts.slice(0, 10))
     best = min(_seconds(lambda: model.score(texts)) for _ in range(5))
-    print(f"style model: {megabytes / best:.1f} MB/s ({megabytes:.1f} MB, best of 5)")
+    print(f"style model: {megabytes / best:.1f} MB/s ({megabytes:.1f} MB of processor time on one core, best of 5)")
     try:
         from sklearn.feature_extraction.text import HashingVectorizer
         from sklearn.linear_model import SGDClassifier
@@ -116,9 +119,9 @@ def speed(texts: pa.LargeStringArray) -> None:
 
 
 def _seconds(call) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     call()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 if __name__ == "__main__":

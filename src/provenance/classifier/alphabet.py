@@ -2,9 +2,10 @@
 
 The style model reads symbols, not characters, so that it can't live on what extraction, typography or a disguise
 alters: white space, Markdown, the glyph of a quotation mark or dash, accents, full-width or mathematical letters,
-zero-width characters, Cyrillic and Greek look-alikes, and the spelling of numbers. The table is stored in the model file, so
-a model always reads text through the alphabet that it was trained on. Characters are classified by Unicode 3.2, which every
-Python ships unchanged, so that training gives the same bytes under each of them.
+zero-width characters, Cyrillic and Greek look-alikes, and the spelling of numbers. The table is stored in the model
+file, so
+a model always reads text through the alphabet that it was trained on. Characters are classified by Unicode 3.2, which
+every Python ships unchanged, so that training gives the same bytes under each of them.
 """
 
 from __future__ import annotations

@@ -28,16 +28,18 @@ def model_card(
     sections = [
         "# Model card: the style model",
         "<!-- Written by scripts/train from measured numbers; do not edit. -->",
-        f"Version `{model.version}`, {len(encode(model.arrays)) / 1e6:.2f} MB, trained on {model.card['windows']} windows. "
-        f"Calibrated for: {', '.join(model.languages) or 'nothing'}; texts in other languages, texts below "
-        f"{min((bin_.words_from for bin_ in model.arrays.bins), default=0)} words, code, tables and lists get no style evidence.",
+        f"Version `{model.version}`, {len(encode(model.arrays)) / 1e6:.2f} MB, trained on "
+        f"{model.card['windows']} windows. Calibrated for: {', '.join(model.languages) or 'nothing'}; texts in other "
+        f"languages, texts below {min((bin_.words_from for bin_ in model.arrays.bins), default=0)} words, code, tables "
+        "and lists get no style evidence.",
         _HOW,
         "## Trained and calibrated on",
         _sets(model),
         f"Held out together when the calibration scores are made: {_folds(options['folds'])}; every other set alone. "
-        f"Rows of these sets are pieces of few works and count as one document for each domain of theirs: "
-        f"{', '.join(options['pieces']) or 'none'}. Trained on, but not calibrated on, because their human texts are undated, "
-        f"were gathered when models were already in use, and some read like a model's: {', '.join(options['uncertain']) or 'none'}.",
+        "Rows of these sets are pieces of few works and count as one document for each domain of theirs: "
+        f"{', '.join(options['pieces']) or 'none'}. Trained on, but not calibrated on, because their human texts are "
+        "undated, were gathered when models were already in use, and some read like a model's: "
+        f"{', '.join(options['uncertain']) or 'none'}.",
         "## Calibration",
         _CALIBRATION,
         _bins(model.arrays.bins),
@@ -48,7 +50,9 @@ def model_card(
         lines = [f"| {name} | {value:.3f} |" for name, value in formatting.items()]
         sections += [
             "## What formatting gives away",
-            "Area under the ROC curve on pairs of human and synthetic answers to one prompt, cut to equal length, 0.5 being chance.",
+            "Area under the ROC curve on pairs of human and synthetic answers to one prompt, cut to equal length, 0.5 "
+            "being chance. The first two rows show what the raw texts would give away; the next two, that the model "
+            "makes nothing of it.",
             "\n".join(["| a classifier that sees | AUC |", "|---|--:|", *lines]),
         ]
     if cost_of_open is not None:
@@ -62,27 +66,33 @@ def model_card(
 
 
 _HOW = (
-    "A linear score over distinct character 5-grams and word 1- to 3-grams (marks of punctuation are words) of windows of at most 2,400 "
-    "symbols, hashed into two blocks of buckets with 8-bit weights; each block is divided by the root of the number of its n-grams. A longer text is "
-    "cut into equal windows, and its score is their mean. The symbols leave out case, white space, Markdown, list marks, the glyphs of quotation marks "
-    "and dashes, accents, look-alike and invisible characters, and the digits of numbers, so that neither formatting nor those disguises can move a score. "
-    "Trained with a squared hinge loss by dual coordinate descent on random windows of both labels, balanced over data set, generator, domain and length; "
-    "base models count 0.3."
+    "A linear score over distinct character 5-grams and word 1- to 3-grams (marks of punctuation are words) of "
+    "windows of at most 2,400 symbols, hashed into two blocks of buckets with 8-bit weights; each block is "
+    "divided by the root of the number of its n-grams. A longer text is cut into equal windows, and its score is "
+    "their mean. The symbols leave out case, white space, Markdown, list marks, the glyphs of quotation marks and "
+    "dashes, accents, look-alike and invisible characters, and the digits of numbers, so that neither formatting "
+    "nor those disguises can move a score. Trained with a squared hinge loss by dual coordinate descent on random "
+    "windows of both labels, balanced over data set, generator, domain and length; base models count 0.3."
 )
 _CALIBRATION = (
-    "Every calibration document is scored by a model that saw neither its data set nor a copy of it nor another answer to its prompt. A p-value is the "
-    "larger of two 95 % upper bounds on the share of documents at least as extreme: Clopper-Pearson's for the pooled documents, and Student's for the mean "
-    "rate of a data set, taking the sets as the sample. The second is there because sets differ more than chance: a pooled threshold breaks its promise on the next set. "
-    "For the longest bin, documents that have no such span take part with a shorter one, which spreads more and so keeps the bound safe."
+    "Every calibration document is scored by a model that saw neither its data set nor a copy of it nor another "
+    "answer to its prompt. A p-value is the larger of two 95 % upper bounds on the share of documents at least as "
+    "extreme: Clopper-Pearson's for the pooled documents, and Student's for the mean rate of a data set, taking "
+    "the sets as the sample. The second is there because sets differ more than chance: a pooled threshold breaks "
+    "its promise on the next set. For the longest bin, documents that have no such span take part with a shorter "
+    "one, which spreads more and so keeps the bound safe."
 )
 _UNSEEN = (
-    "Texts of at least 100 words, default policy (`p_human` ≤ 0.005: synthetic; else `p_synthetic` ≤ 0.03: human; else unknown), style alone: no date, match, marker or declaration. "
-    "AUC: against human prose of the same language and length, of all sets together; none for languages without calibration, whose texts are all unknown."
+    "Texts of at least 100 words, default policy (`p_human` ≤ 0.005: synthetic; else `p_synthetic` ≤ 0.03: human; "
+    "else unknown), style alone: no date, match, marker or declaration. AUC: against human prose of the same "
+    "language and length, of all sets together; none for languages without calibration, whose texts are all "
+    "unknown."
 )
 _LIMITS = (
-    "A tag is a statement about a population, not proof against an author. The error bounds hold for text like the calibration text; formal, edited, repetitive prose is nearest to the "
-    "threshold. Light edits by a model, text of models newer than the training text, and paraphrases made to evade are found less often, which the tables show. "
-    "Do not use it on students, applicants or authors."
+    "A tag is a statement about a population, not proof against an author. The error bounds hold for text like "
+    "the calibration text; formal, edited, repetitive prose is nearest to the threshold. Light edits by a model, "
+    "text of models newer than the training text, and paraphrases made to evade are found less often, which the "
+    "tables show. Do not use it on students, applicants or authors."
 )
 
 
@@ -90,7 +100,8 @@ def _sets(model: StyleModel) -> str:
     lines = ["| set | label | rows | licence as stated | taken as |", "|---|---|--:|---|---|"]
     for entry in model.card["sets"]:
         lines.append(
-            f"| {entry['dataset']} | {entry['label']} | {entry['rows']} | {entry['licence'] or ''} | {entry['licence_kind']} |"
+            f"| {entry['dataset']} | {entry['label']} | {entry['rows']} | {entry['licence'] or ''} "
+            f"| {entry['licence_kind']} |"
         )
     return "\n".join(lines)
 
@@ -110,13 +121,21 @@ def _bins(bins: tuple[Bin, ...]) -> str:
     ]
     for bin_ in bins:
         cells = [
-            next((f"{bin_.slope * m + bin_.offset:.2f}" for m, p in zip(bin_.human_margins, bin_.human_p, strict=True) if p <= place), "–")
+            next(
+                (
+                    f"{bin_.slope * m + bin_.offset:.2f}"
+                    for m, p in zip(bin_.human_margins, bin_.human_p, strict=True)
+                    if p <= place
+                ),
+                "–",
+            )
             for place in _PLACES
         ]
         low = [m for m, p in zip(bin_.synthetic_margins, bin_.synthetic_p, strict=True) if p <= 0.03]
         cells.append(f"{bin_.slope * low[-1] + bin_.offset:.2f}" if low else "–")
         lines.append(
-            f"| {bin_.name} | {bin_.documents[0]} | {bin_.documents[1]} | {bin_.human_p[-1]:.5f} | {' | '.join(cells)} |"
+            f"| {bin_.name} | {bin_.documents[0]} | {bin_.documents[1]} | {bin_.human_p[-1]:.5f} "
+            f"| {' | '.join(cells)} |"
         )
     return "\n".join(lines)
 
@@ -124,7 +143,8 @@ def _bins(bins: tuple[Bin, ...]) -> str:
 def _evaluation(evaluation: Evaluation) -> list[str]:
     return [
         markdown_table(evaluation.overall, "kind"),
-        f"Expected calibration error of the score (15 bins, labels weighed alike): {evaluation.expected_calibration_error:.3f}.",
+        "Expected calibration error of the score (15 bins, labels weighed alike): "
+        f"{evaluation.expected_calibration_error:.3f}.",
         markdown_table(evaluation.by_set, "set"),
         markdown_table(evaluation.by_length, "words"),
         markdown_table(evaluation.by_model, "generator"),

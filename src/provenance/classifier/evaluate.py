@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -28,7 +29,8 @@ class Group:
         human: Share tagged human.
         synthetic: Share tagged synthetic.
         unknown: The rest.
-        auc: For synthetic prose in a calibrated language, the chance to score above human prose of the same length and language; NaN where
+        auc: For synthetic prose in a calibrated language, the chance to score above human prose of the same length and
+            language; NaN where
             there is too little.
     """
 
@@ -60,9 +62,7 @@ class Evaluation:
     expected_calibration_error: float
 
 
-def tags(
-    judged: pa.RecordBatch, alpha: float = 0.005, beta: float = 0.03
-) -> npt.NDArray[np.object_]:
+def tags(judged: pa.RecordBatch, alpha: float = 0.005, beta: float = 0.03) -> npt.NDArray[np.object_]:
     """The tag that style alone gives under a policy's alpha and beta."""
     p_human = judged["p_human"].fill_null(1.0).to_numpy(zero_copy_only=False)
     p_synthetic = judged["p_synthetic"].fill_null(1.0).to_numpy(zero_copy_only=False)
@@ -106,7 +106,8 @@ def evaluate(
 
     Args:
         model: The model.
-        table: Of `training.labelled.COLUMNS`. Languages are believed; text kinds and word counts are found as a scan finds them.
+        table: Of `training.labelled.COLUMNS`. Languages are believed; text kinds and word counts are found as a scan
+            finds them.
         least_words: Shorter texts are left out.
         alpha: Error that the policy accepts on human text.
         beta: Error that the policy accepts on synthetic text.
@@ -146,7 +147,7 @@ def evaluate(
     by_length = [
         _group(column, mask & (column["words"] >= first) & (column["words"] < below), _span(first, below), kind)
         for kind, mask in kinds_of[:2]
-        for first, below in zip(bounds[:-1], bounds[1:], strict=True)
+        for first, below in pairwise(bounds)
     ]
     known = column["ranked"] & ~base
     error = calibration_error(column["score"][known], ~human[known])
@@ -171,12 +172,12 @@ def _group(column: dict[str, npt.NDArray[Any]], mask: npt.NDArray[np.bool_], nam
             if not np.isnan(value):
                 area += value * int(here.sum())
                 weight += int(here.sum())
-    return Group(name, kind, int(mask.sum()), shares[0], shares[1], shares[2], area / weight if weight else float("nan"))
+    return Group(
+        name, kind, int(mask.sum()), shares[0], shares[1], shares[2], area / weight if weight else float("nan")
+    )
 
 
-def calibration_error(
-    score: npt.NDArray[np.float64], synthetic: npt.NDArray[np.bool_], bins: int = 15
-) -> float:
+def calibration_error(score: npt.NDArray[np.float64], synthetic: npt.NDArray[np.bool_], bins: int = 15) -> float:
     """Expected calibration error of the probability at equal priors: both labels weigh one half."""
     if synthetic.all() or not synthetic.any():
         return float("nan")

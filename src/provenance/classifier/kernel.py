@@ -1,7 +1,8 @@
+# ruff: noqa: SIM109 - a kernel compares numbers, it builds no tuples
 """Compiled passes over Arrow buffers: characters to symbols, symbols to hashed n-grams, n-grams to sums of weights.
 
-One window of one document is the unit. Within it every distinct n-gram counts once, and sums are taken over integers, so that
-neither order nor threads nor batch limits can change a score.
+One window of one document is the unit. Within it every distinct n-gram counts once, and sums are taken over integers,
+so that neither order nor threads nor batch limits can change a score.
 """
 
 from __future__ import annotations
@@ -87,30 +88,32 @@ def _is_clitic(text, position, end, table):
 
 @njit(cache=True, nogil=True)
 def _skip_item_mark(text, position, end, table):
-    """Position after a list mark (``-``, ``+``, ``3.``, ``b)``) at the start of a line, else the same position."""
-    symbol, after = _class_at(text, position, end, table)
-    if symbol == HYPHEN or symbol == DASH:
-        following, _ = _class_at(text, after, end, table)
+    """Position after a list mark (``-``, ``3.``, ``3)``) at the start of a line, else the same position."""
+    symbol, after = _class_past_drops(text, position, end, table)
+    if symbol == HYPHEN:  # a longer dash may as well begin a wrapped line
+        following, _ = _class_past_drops(text, after, end, table)
         return after if following == SPACE else position
     digits = 0
     cursor = position
     while symbol == DIGIT and digits < 4:
         digits += 1
         cursor = after
-        symbol, after = _class_at(text, cursor, end, table)
+        symbol, after = _class_past_drops(text, cursor, end, table)
     if digits > 0 and (symbol == PERIOD or symbol == 17):
-        following, _ = _class_at(text, after, end, table)
+        following, _ = _class_past_drops(text, after, end, table)
         if following == SPACE:
             return after
     return position
 
 
 @njit(cache=True, nogil=True)
-def normalise(text, start, end, table, out):
+def normalise(  # noqa: C901 - one state machine: splitting it would hide the state
+    text, start, end, table, out
+):
     """Write the symbols of one text to ``out`` and return how many.
 
-    Every mark of punctuation is followed by one space and preceded by none (an opening bracket the other way round), whatever the
-    text did; a number is one symbol; line starts, list marks and repeated marks leave nothing.
+    Every mark of punctuation is followed by one space and preceded by none (an opening bracket the other way round),
+    whatever the text did; a number is one symbol; line starts, list marks and repeated marks leave nothing.
 
     Args:
         text: UTF-8 bytes.
@@ -158,9 +161,9 @@ def normalise(text, start, end, table, out):
                 if last != SPACE and last != OPEN:
                     split = False
                     if _small(symbol) == N_CODE and last >= LOWER:
-                        mark, mark_after = _class_at(text, after, end, table)
+                        mark, mark_after = _class_past_drops(text, after, end, table)
                         if mark == APOSTROPHE:
-                            final, _ = _class_at(text, mark_after, end, table)
+                            final, _ = _class_past_drops(text, mark_after, end, table)
                             split = _small(final) == T_CODE
                     if not split:
                         out[length] = SPACE
@@ -235,7 +238,7 @@ def normalise(text, start, end, table, out):
             if symbol == HYPHEN:
                 symbol = np.uint8(DASH)
             if (symbol == PERIOD or symbol == COMMA) and last == DIGIT and not pending:
-                following, _ = _class_at(text, after, end, table)
+                following, _ = _class_past_drops(text, after, end, table)
                 if following == DIGIT:
                     position = after
                     continue
@@ -401,9 +404,7 @@ def symbolise_texts(text, offsets, table, symbols, starts):
     """Symbols of every text, end to end; row ``i`` is ``symbols[starts[i]:starts[i + 1]]``."""
     starts[0] = 0
     for row in range(starts.size - 1):
-        starts[row + 1] = starts[row] + normalise(
-            text, offsets[row], offsets[row + 1], table, symbols[starts[row] :]
-        )
+        starts[row + 1] = starts[row] + normalise(text, offsets[row], offsets[row + 1], table, symbols[starts[row] :])
 
 
 @njit(cache=True, nogil=True)

@@ -66,8 +66,8 @@ class StyleModel:
     def score(self, texts: pa.LargeStringArray) -> npt.NDArray[np.float64]:
         """Calibrated log-odds of synthetic at equal priors, that is the natural-log likelihood ratio.
 
-        Unlike `judge` it never abstains: below the shortest calibrated length, and in languages without calibration, the nearest
-        bin's line is used, and the number only ranks.
+        Unlike `judge` it never abstains: below the shortest calibrated length, and in languages without calibration,
+        the nearest bin's line is used, and the number only ranks.
 
         Args:
             texts: Texts with case and punctuation; null reads as empty.
@@ -100,8 +100,8 @@ class StyleModel:
             text_kinds: `schema.TEXT_KINDS` of each.
 
         Returns:
-            A batch of `schema.STYLE`. ``p_human`` is the upper bound of the share of known human text that scores at least this
-            high, ``p_synthetic`` of known synthetic text that scores this low or lower.
+            A batch of `schema.STYLE`. ``p_human`` is the upper bound of the share of known human text that scores at
+            least this high, ``p_synthetic`` of known synthetic text that scores this low or lower.
         """
         count = len(texts)
         lengths = np.asarray(words, np.int64)
@@ -130,9 +130,7 @@ class StyleModel:
         return pa.RecordBatch.from_arrays(columns, schema=schema.STYLE)
 
 
-def p_values(
-    bin_: Bin, raw: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def p_values(bin_: Bin, raw: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Look up both p-values; between two steps the larger, so that the bound holds.
 
     Args:

@@ -116,7 +116,7 @@ def decode(content: bytes, place: str) -> ModelArrays:
         return ModelError(
             f"This is no usable style model: {cause}",
             place=place,
-            next_step="Train one with `provenance train`, or reinstall the package to restore the one that ships with it",
+            next_step="Train one with `provenance train`, or reinstall the package for the one that ships with it",
         )
 
     if content[: len(MAGIC)] != MAGIC:
@@ -173,7 +173,16 @@ def _bin(entry: Any) -> Bin:
     human, synthetic = entry["documents"]
     _require(type(human) is int and type(synthetic) is int, "document counts")
     return Bin(
-        language, first, below, slope, offset, human_margins, human_p, synthetic_margins, synthetic_p, (human, synthetic)
+        language,
+        first,
+        below,
+        slope,
+        offset,
+        human_margins,
+        human_p,
+        synthetic_margins,
+        synthetic_p,
+        (human, synthetic),
     )
 
 

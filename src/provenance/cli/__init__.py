@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 
@@ -26,32 +28,38 @@ def run(arguments: list[str]) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
         command = typer.main.get_command(app)
-        defaults = settings.default_map(settings.load(Path.cwd()), getattr(command, "commands", {}))
+        defaults = settings.load(Path.cwd(), getattr(command, "commands", {}))
         outcome = command.main(args=arguments, prog_name="provenance", standalone_mode=False, default_map=defaults)
+        sys.stdout.flush()
         return outcome if isinstance(outcome, int) else 0
     except typer.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("\nInterrupted. Run the same command again to go on where it stopped.\n")
         return 130
-    except BrokenPipeError:
-        # The reader of our stdout has gone (`| head`): not a failure, but Python must not flush into it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except ProvenanceError as error:
-        if debug:
+    except (BrokenPipeError, SystemExit) as stop:
+        # The reader of our stdout has gone (`| head`), which Click turns into an exit: not a failure, but Python must
+        # not flush into it at exit.
+        if isinstance(stop, SystemExit) and not isinstance(stop.__context__, BrokenPipeError):
             raise
-        sys.stderr.write(f"provenance: {error}\n")
-        return 2
+        _silence()
+        return 0
     except Exception as error:
         # Typer carries its own copy of Click, whose usage errors show themselves.
         if hasattr(error, "show") and hasattr(error, "exit_code"):
             error.show()
             return 2
         if debug:
-            raise
-        sys.stderr.write(f"provenance: {describe(error)}\n")
+            traceback.print_exc()
+        sys.stderr.write(f"provenance: {error if isinstance(error, ProvenanceError) else describe(error)}\n")
         return 2
+
+
+def _silence() -> None:
+    # Click has put a wrapper of its own before them.
+    sys.stdout, sys.stderr = sys.__stdout__ or sys.stdout, sys.__stderr__ or sys.stderr
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def describe(error: Exception) -> str:

@@ -26,6 +26,7 @@ def add_model(
     family: Annotated[str | None, typer.Option(help="Family, e.g. Llama.")] = None,
     released: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Day of its release.")] = None,
     store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
 ) -> int:
     """Add a model, and how it comes from another."""
     from provenance import pipeline
@@ -38,7 +39,7 @@ def add_model(
         released=released.date() if released else None,
         store=store,
     )
-    output.emit(f"model {node}")
+    output.outcome("model", node, json=json)
     return 0
 
 
@@ -50,13 +51,14 @@ def add_dataset(
         str | None, typer.Option(metavar="TAGS", help="Only records with these tags; all if left out.")
     ] = None,
     store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
 ) -> int:
     """Record a dataset made of the records of scans. Once added it is sealed: its members don't change."""
     from provenance import pipeline
 
     tags = {tag.strip() for tag in keep.split(",")} if keep else None
     node = pipeline.add_dataset(name, scans=scan, keep=tags, store=store)
-    output.emit(f"dataset {node}")
+    output.outcome("dataset", node, json=json)
     return 0
 
 
@@ -66,12 +68,13 @@ def add_run(
     on: Annotated[list[str], typer.Option(metavar="DATASET", help="What it trains on; may be repeated.")],
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
     store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
 ) -> int:
     """Add a training run: it uses datasets and trains a model."""
     from provenance import pipeline
 
     node = pipeline.add_run(trains=trains, on=on, name=name, store=store)
-    output.emit(f"run {node}")
+    output.outcome("run", node, json=json)
     return 0
 
 

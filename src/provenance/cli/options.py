@@ -20,13 +20,29 @@ PolicyOption = Annotated[
         "--policy", metavar="NAME|FILE", envvar="PROVENANCE_POLICY", help="default, strict, lenient, or a TOML file."
     ),
 ]
+ScanPolicyOption = Annotated[
+    str | None,
+    typer.Option(
+        "--policy",
+        metavar="NAME|FILE",
+        envvar="PROVENANCE_POLICY",
+        help="default, strict, lenient, or a TOML file. A scan that is in the store keeps its own if this is left out.",
+    ),
+]
 JobsOption = Annotated[
     int | None,
     typer.Option("--jobs", "-j", min=1, envvar="PROVENANCE_JOBS", help="Worker processes; all processors if left out."),
 ]
 TextColumn = Annotated[
-    str | None, typer.Option(help="Column or field that holds the text (dots reach into nested ones).")
+    str | None,
+    typer.Option(
+        envvar="PROVENANCE_TEXT_COLUMN", help="Column or field that holds the text (dots reach into nested ones)."
+    ),
 ]
-IdColumn = Annotated[str | None, typer.Option(help="Column that holds the record's own id.")]
-UrlColumn = Annotated[str | None, typer.Option(help="Column that holds the URL.")]
-DateColumn = Annotated[str | None, typer.Option(help="Column that holds the capture time.")]
+IdColumn = Annotated[
+    str | None, typer.Option(envvar="PROVENANCE_ID_COLUMN", help="Column that holds the record's own id.")
+]
+UrlColumn = Annotated[str | None, typer.Option(envvar="PROVENANCE_URL_COLUMN", help="Column that holds the URL.")]
+DateColumn = Annotated[
+    str | None, typer.Option(envvar="PROVENANCE_DATE_COLUMN", help="Column that holds the capture time.")
+]

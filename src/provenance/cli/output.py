@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,14 @@ def emit(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def outcome(what: str, node: str, *, json: bool) -> None:
+    """Write what became of one thing: a line for people, ``{what: node}`` for programs."""
+    if json:
+        emit_json({what: node})
+    else:
+        emit(f"{what} {safe(node)}")
+
+
 def note(text: str) -> None:
     """Write a line to stderr."""
     sys.stderr.write(text + "\n")
@@ -40,7 +49,39 @@ def note(text: str) -> None:
 
 def emit_json(value: Any) -> None:
     """Write one JSON document to stdout."""
-    emit(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    emit(as_json(value, indent=2))
+
+
+# What JSON lets stand as it is but a terminal may obey: DEL, the C1 controls, bidi marks and overrides.
+_ESCAPED: Final = {
+    code: f"\\u{code:04x}"
+    for code in (*range(0x7F, 0xA0), 0x061C, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+}
+
+
+def as_json(value: Any, indent: int | None = None) -> str:
+    """Return a value as JSON that can't drive a terminal; NaN and infinities, which JSON lacks, become null."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, indent=indent, default=_plain, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_finite(value), ensure_ascii=False, indent=indent, default=_plain)
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return text.translate(_ESCAPED).encode("utf-8", "backslashreplace").decode()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, bytes):
+        return value.hex()
+    return sorted(value, key=str) if isinstance(value, set | frozenset) else str(value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
@@ -50,10 +91,12 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], title: str |
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", pad_edge=False)
+    # As Text, so that square brackets in a name are not taken for markup.
+    heading = None if title is None else Text(safe(title))
+    grid = Table(box=SIMPLE_HEAD, title=heading, title_justify="left", title_style="bold", pad_edge=False)
     for place, header in enumerate(headers):
         numeric = bool(rows) and all(isinstance(row[place], int | float) or row[place] is None for row in rows)
-        grid.add_column(Text(header), justify="right" if numeric else "left", overflow="fold")
+        grid.add_column(Text(safe(header)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(Text(_cell(value)) for value in row))
     width = None if sys.stdout.isatty() else 140

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -145,10 +145,10 @@ def _print(relation: duckdb.DuckDBPyRelation, form: Format) -> None:
     elif form == "csv":
         import csv
 
-        rows = csv.writer(sys.stdout)
+        rows = csv.writer(sys.stdout, lineterminator="\n")
         rows.writerow(reader.schema.names)
         for batch in reader:
-            rows.writerows(row.values() for row in batch.to_pylist())
+            rows.writerows([_field(value) for value in row] for row in _tuples(batch))
     else:
         _print_json(reader, lines=form == "jsonl")
 
@@ -156,7 +156,7 @@ def _print(relation: duckdb.DuckDBPyRelation, form: Format) -> None:
 def _print_table(reader: pa.RecordBatchReader) -> None:
     rows: list[tuple[object, ...]] = []
     for batch in reader:
-        rows += [tuple(row.values()) for row in batch.to_pylist()]
+        rows += _tuples(batch)
         if len(rows) > _SHOWN:
             break
     output.table(reader.schema.names, rows[:_SHOWN])
@@ -164,13 +164,21 @@ def _print_table(reader: pa.RecordBatchReader) -> None:
         output.note(f"The first {_SHOWN:,} rows; another --format prints all.")
 
 
-def _print_json(reader: pa.RecordBatchReader, *, lines: bool) -> None:
-    import json
+def _tuples(batch: pa.RecordBatch) -> list[tuple[Any, ...]]:
+    """Return rows as tuples: two columns may have one name."""
+    return list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
+
+def _field(value: Any) -> Any:
+    """Return a value as CSV says it: nested ones as JSON, booleans as JSON and SQL spell them."""
+    return output.as_json(value) if isinstance(value, bool | list | dict) else value
+
+
+def _print_json(reader: pa.RecordBatchReader, *, lines: bool) -> None:
     separator = "" if lines else "["
     for batch in reader:
         for row in batch.to_pylist():
-            text = json.dumps(row, ensure_ascii=False, default=str)
+            text = output.as_json(row)
             sys.stdout.write(text + "\n" if lines else f"{separator}\n {text}")
             separator = ","
     if not lines:

@@ -16,6 +16,7 @@ from provenance.cli.options import (
     JobsOption,
     JsonOption,
     PolicyOption,
+    ScanPolicyOption,
     StoreOption,
     TextColumn,
     UrlColumn,
@@ -34,7 +35,7 @@ def scan(
         str | None, typer.Option(help="Name to ask for the scan by; the first source's if left out.")
     ] = None,
     jobs: JobsOption = None,
-    policy: PolicyOption = "default",
+    policy: ScanPolicyOption = None,
     root: Annotated[str | None, typer.Option(metavar="DIR", help="Keep URIs relative to this folder.")] = None,
     text_column: TextColumn = None,
     id_column: IdColumn = None,
@@ -44,7 +45,7 @@ def scan(
         Path | None, typer.Option(metavar="DIR", help="Also write records-*.parquet and rejects-*.parquet there.")
     ] = None,
     no_store: Annotated[
-        bool, typer.Option("--no-store", help="Leave no trace in the store (needs --out or --json).")
+        bool, typer.Option("--no-store", help="Leave no trace in the store; its reference sets are matched.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything was rejected.")] = False,
     json: JsonOption = False,
@@ -150,10 +151,11 @@ def register(
     if result.already_done:
         output.note(f"The same set is registered already as {result.name} ({result.set_id}).")
     output.emit(
-        f"{result.name}: {result.references:,} {result.label} references"
+        f"{output.safe(result.name)}: {result.references:,} {result.label} references"
         + (f" of {output.safe(result.model)}" if result.model else "")
         + (f", {result.prompts:,} prompts excluded" if result.prompts else "")
         + (f", {result.skipped:,} texts too short to recognise" if result.skipped else "")
+        + (f", {result.rejects:,} units that could not be read" if result.rejects else "")
     )
     _print_rematch(result.rematch)
     return 0
@@ -172,17 +174,19 @@ def _print_rematch(result: RematchResult) -> None:
 def unregister(
     reference_set: Annotated[str, typer.Argument(metavar="SET", help="Name or id of the set.")],
     store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
 ) -> int:
     """Withdraw a reference set: its matches no longer count. What it decided before stays in the history."""
     from provenance import pipeline
 
-    set_id = pipeline.unregister(reference_set, store=store)
-    output.emit(f"withdrawn: {set_id}")
+    output.outcome("withdrawn", pipeline.unregister(reference_set, store=store), json=json)
     return 0
 
 
 def rematch(
-    verify: Annotated[bool, typer.Option("--verify", help="Read the sources again to verify what was found.")] = True,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Read the sources again to verify what was found.")
+    ] = True,
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> int:
@@ -235,10 +239,13 @@ def filter_records(
         return 0
     output.table(("tag", "reason", "records"), [tuple(row.values()) for row in reasons], title="dropped")
     output.emit(
-        f"{result.kept:,} records kept in {result.out}, {result.dropped:,} dropped (listed in {result.dropped_list})"
+        f"{result.kept:,} records kept in {output.safe(result.out)}, "
+        f"{result.dropped:,} dropped (listed in {output.safe(result.dropped_list)})"
     )
+    for place in result.unread_sources:
+        output.note(f"left out, because the scan could not read it to its end: {output.safe(place)}")
     if result.dataset_id:
-        output.emit(f"dataset {result.dataset_id}")
+        output.emit(f"dataset {output.safe(result.dataset_id)}")
     return 0
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from provenance.errors import UsageError
+
+_NAMED_POLICIES: Final = ("default", "strict", "lenient")  # as in provenance.policy, which `--help` need not load
 
 
 def find(start: Path) -> Path | None:
@@ -18,34 +21,74 @@ def find(start: Path) -> Path | None:
     return None
 
 
-def load(start: Path) -> dict[str, Any]:
-    """Return the settings: top-level keys hold for every command, a table named after one for it alone.
+def load(start: Path, commands: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings as Click wants them: for each command (or group) a mapping from parameter to default.
+
+    Top-level keys hold for every command that has such an option; a table named after a command holds for it
+    alone. Keys are the options' names. A relative store, and a policy file, are looked for beside the file.
 
     Raises:
-        UsageError: If the file is not valid TOML or can't be read.
+        UsageError: If the file is not valid TOML, can't be read, or has a key that no command knows.
     """
     path = find(start)
     if path is None:
         return {}
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        settings = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(
             f"The settings file can't be read: {error}", place=str(path), next_step="Mend or remove it"
         ) from error
+    shared = {key: value for key, value in settings.items() if key not in commands}
+    known = set().union(*(_all_options(command) for command in commands.values()))
+    _refuse_unknown(shared, known, path, "")
+    return {
+        name: _for_command(command, shared, settings.get(name, {}), path, name) for name, command in commands.items()
+    }
 
 
-def default_map(settings: dict[str, Any], commands: dict[str, Any]) -> dict[str, Any]:
-    """Arrange settings as Click wants them: for each command (or group) a mapping from parameter to default."""
-    shared = {key: value for key, value in settings.items() if not isinstance(value, dict)}
-    arranged: dict[str, Any] = {}
-    for name, command in commands.items():
-        inner = getattr(command, "commands", None)
-        own = {key.replace("-", "_"): value for key, value in {**shared, **_table(settings, name)}.items()}
-        arranged[name] = default_map({**shared, **_table(settings, name)}, inner) if inner else own
-    return arranged
+def _for_command(command: Any, shared: Mapping[str, Any], own: Any, path: Path, name: str) -> dict[str, Any]:
+    inner: Mapping[str, Any] = getattr(command, "commands", {})
+    if not isinstance(own, dict):
+        raise UsageError(f"`{name}` is a command, so its settings are a table", place=str(path), next_step=f"[{name}]")
+    if inner:
+        both = {**shared, **{key: value for key, value in own.items() if key not in inner}}
+        _refuse_unknown(both.keys() - shared.keys(), _all_options(command), path, f"{name}.")
+        return {key: _for_command(sub, both, own.get(key, {}), path, f"{name}.{key}") for key, sub in inner.items()}
+    options = _options(command)
+    _refuse_unknown(own, options.keys(), path, f"{name}.")
+    return {
+        options[_key(key)]: _placed(_key(key), value, path.parent)
+        for key, value in {**shared, **own}.items()
+        if _key(key) in options
+    }
 
 
-def _table(settings: dict[str, Any], name: str) -> dict[str, Any]:
-    table = settings.get(name, {})
-    return table if isinstance(table, dict) else {}
+def _options(command: Any) -> dict[str, str]:
+    """Return the options of a command: their names without dashes, and those of their parameters."""
+    found = {}
+    for parameter in command.params:
+        if parameter.param_type_name == "option" and parameter.name != "help":
+            found.update(dict.fromkeys((_key(name.lstrip("-")) for name in parameter.opts), parameter.name))
+    return found
+
+
+def _all_options(command: Any) -> set[str]:
+    inner = getattr(command, "commands", {})
+    return set().union(*(_all_options(sub) for sub in inner.values())) if inner else set(_options(command))
+
+
+def _key(name: str) -> str:
+    return name.replace("-", "_")
+
+
+def _refuse_unknown(keys: Any, known: Any, path: Path, prefix: str) -> None:
+    for key in keys:
+        if _key(key) not in known:
+            names = ", ".join(sorted(name for name in known if len(name) > 1))
+            raise UsageError(f"Unknown setting `{prefix}{key}`", place=str(path), next_step=f"The settings are {names}")
+
+
+def _placed(key: str, value: Any, folder: Path) -> Any:
+    is_file = key == "store" or (key == "policy" and value not in _NAMED_POLICIES)
+    return str(folder / Path(value).expanduser()) if is_file and isinstance(value, str) else value

@@ -10,12 +10,11 @@ from provenance.cli import output
 from provenance.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 
 
-def init(store: StoreOption = DEFAULT_STORE) -> int:
-    """Make an empty store."""
+def init(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int:
+    """Make an empty store. One that is there already stays as it is."""
     from provenance.store import Store
 
-    Store.create(store)
-    output.emit(f"made an empty store at {store}")
+    output.outcome("store", str(Store.create(store).root), json=json)
     return 0
 
 

@@ -7,12 +7,15 @@ held; another is started in its place.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import queue
 import signal
+import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+import types
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import Any
@@ -47,7 +50,7 @@ class Failed:
 Event = Yielded | Done | Failed
 
 
-def run(function: Callable[[Any], Iterator[Any]], tasks: Sequence[Any], jobs: int = 1) -> Iterator[Event]:
+def run(function: Callable[[Any], Iterator[Any]], tasks: Sequence[Any], jobs: int = 1) -> Generator[Event, None, None]:
     """Run ``function(task)`` for every task and stream the events, in no particular order across tasks.
 
     Args:
@@ -102,7 +105,8 @@ class _Worker:
         # Bounded: a worker waits when the committer is slower, instead of filling memory.
         self.outbox = context.Queue(maxsize=8)
         self.process = context.Process(target=_work, args=(function, self.inbox, self.outbox), daemon=True)
-        self.process.start()
+        with _without_main(function):
+            self.process.start()
         # With this copy of the writing end closed, a message cut off by the worker's death reads as an end of
         # file instead of blocking for ever.
         self.outbox._writer.close()
@@ -124,6 +128,24 @@ class _Worker:
         self.process.join(timeout=5)
         if self.process.is_alive():
             self.process.kill()
+
+
+@contextlib.contextmanager
+def _without_main(function: Callable[..., Any]) -> Iterator[None]:
+    """Hide the program's main module while a process is spawned.
+
+    A spawned process imports it anew, so a user's script without ``if __name__ == "__main__"`` would run again
+    in every worker, and fail there.
+    """
+    main = sys.modules.get("__main__")
+    if main is None or function.__module__ == "__main__":
+        yield
+        return
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _run_many(function: Callable[[Any], Iterator[Any]], tasks: Sequence[Any], jobs: int) -> Iterator[Event]:

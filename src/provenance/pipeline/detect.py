@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -50,6 +51,7 @@ class Detector:
             catalogue.copy_references(opened, self._scratch)
             snapshot, index_root = catalogue.live_segments(opened), catalogue.index_folder(opened)
         self._detectors = detectors(index_root, *snapshot)
+        self._turn = threading.Lock()
         with self._scratch.commit("policy") as commit:
             commit.insert("scan_policies", [{"scan_id": _SCAN, "policy_id": commit.add_policy(self.policy)}])
 
@@ -78,12 +80,17 @@ class Detector:
             "observations": pa.concat_tables([item.observations for item in observed]),
             "matches": pa.concat_tables([item.matches for item in observed]),
         }
-        with self._scratch.commit("tag") as commit:
-            commit.execute("update parts set withdrawn_at = ? where withdrawn_at is null", [commit.recorded_at])
-            for kind, table in kinds.items():
-                commit.add_part(write_part(self._scratch.root, kind, _SCAN, kind, table))
-        with self._scratch.read() as connection:
-            return connection.sql("select * from records order by position").to_arrow_table()
+        with self._turn:
+            parts = [write_part(self._scratch.root, kind, _SCAN, kind, table) for kind, table in kinds.items()]
+            with self._scratch.commit("tag") as commit:
+                commit.execute("delete from parts")
+                for part in parts:
+                    commit.add_part(part)
+            with self._scratch.read() as connection:
+                tagged: pa.Table = connection.sql("select * from records order by position").to_arrow_table()
+            for part in parts:
+                (self._scratch.root / part.path).unlink()
+        return tagged
 
 
 def _batches(raw: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

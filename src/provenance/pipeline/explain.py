@@ -103,6 +103,12 @@ def _find(store: Store, record: str) -> dict[str, Any]:
 
 def _decided(row: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     reason = str(row["reason"])
+    if reason == "match:passage" and (row["match_share"] or 0) < settings["matched_share"]:
+        return (
+            f"{row['unverified_share']:.0%} of its words seem to stand in registered generations of {row['model']} "
+            f"(at least {settings['matched_unverified_share']:.0%} decide); "
+            "its source could not be read again to verify it"
+        )
     words = {
         "dated": f"captured before {settings['dated_before']}, when no fluent text by a model existed",
         "match:copy": f"it is a copy of a registered generation of {row['model']}",

@@ -38,7 +38,7 @@ def write_scan(store: Store, scan_id: str, folder: Path) -> None:
 
 
 def _write(store: Store, folder: Path, name: str, query: str, scan_id: str) -> None:
-    for old in folder.glob(f"{name}-*.parquet"):
+    for old in folder.glob(f"{name}-[0-9][0-9][0-9][0-9][0-9].parquet"):
         old.unlink()
     with store.read() as connection:
         reader: pa.RecordBatchReader = connection.sql(query, params=[scan_id]).to_arrow_reader(_BATCH)

@@ -7,14 +7,16 @@ a crawl come ``id, url, date, text, language``. Output files appear whole or not
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from provenance.errors import SourceError, UsageError
+from provenance.errors import LineageError, SourceError, UsageError
 from provenance.lineage import seal_dataset
 from provenance.pipeline import catalogue, sinks
 from provenance.pipeline.rematch import is_unchanged
@@ -24,11 +26,13 @@ from provenance.pipeline.tags import scan_policy, tagged
 from provenance.readers import ReadOptions, Source, crawl_rows, jsonl_lines, parquet_tables
 from provenance.schema import TAGS
 from provenance.store import Store
+from provenance.text.repair import repair
 
 if TYPE_CHECKING:
     import duckdb
 
 Progress = Callable[[int, int, int], None]
+_Positions = npt.NDArray[np.int64]
 
 _TAG_COLUMNS: Final = ("record_id", "tag", "reason", "score")
 _LINES: Final = 8192
@@ -61,8 +65,9 @@ def filter_records(
         progress: Called with (bytes done, bytes in all, records so far).
 
     Raises:
-        UsageError: On an unknown scan or tag, an output that doesn't fit the sources, or a source that has changed
-            since it was scanned.
+        UsageError: On an unknown scan or tag, a scan that has not ended, an output that doesn't fit the sources or
+            would overwrite one, or a source that has changed since it was scanned.
+        LineageError: If the dataset is recorded already with other members; nothing is written then.
     """
     unknown = sorted(set(keep) - set(TAGS))
     if unknown or not keep:
@@ -72,7 +77,14 @@ def filter_records(
     scan_id = _scan_id(what, store, jobs, progress)
     opened = Store.open(store)
     scan_row = catalogue.scan_row(opened, scan_id) or {}
+    if scan_row.get("state") == "running":
+        raise UsageError(
+            f"The scan {scan_row['name']!r} has not ended, so a filtered file would not hold all of its records",
+            place=str(opened.root),
+            next_step="Wait for it; if it was interrupted, run the same `provenance scan` again, which goes on with it",
+        )
     sources = catalogue.sources(opened, scan_id)
+    _refuse_to_overwrite(sources, target, _dropped_path(target, form))
     for source in sources:
         if not is_unchanged(source):
             raise UsageError(
@@ -83,12 +95,17 @@ def filter_records(
     options = ReadOptions(**catalogue.read_options(scan_row))
     judged_by = scan_policy(opened, scan_id, policy)
     with opened.session(), tagged(opened, scan_id, judged_by) as connection:
+        # Of a source that broke off, some records may have been observed; it can't be copied from.
+        read = [source["source_id"] for source in sources]
+        connection.execute("delete from tagged where not list_contains($1, source_id)", [read])
         connection.execute("alter table tagged add column keep boolean")
         connection.execute("update tagged set keep = list_contains($1, tag)", [sorted(keep)])
+        members = connection.sql("select distinct record_id from tagged where keep order by 1").to_arrow_table()
+        if dataset is not None:
+            _refuse_if_sealed(connection, dataset)
         rows = _kept_rows(connection, sources, options, form, with_tags, progress)
         kept = sinks.write(target, form, rows)
-        dropped_list = _write_dropped(connection, target, form, sources)
-        members = connection.sql("select record_id from tagged where keep order by record_id").to_arrow_table()
+        dropped_list = _write_dropped(connection, _dropped_path(target, form), form, sources)
         dropped = _dropped_by_reason(connection)
     members = members.column("record_id")
     node = seal_dataset(
@@ -99,7 +116,8 @@ def filter_records(
         location=str(target.resolve()),
         version=None if dataset else _digest(members),
     )
-    return FilterResult(str(target), dropped_list, kept, sum(dropped.values()), dropped, node)
+    unread = tuple(source["uri"] for source in catalogue.tried_sources(opened, scan_id) if source["error"])
+    return FilterResult(str(target), dropped_list, kept, sum(dropped.values()), dropped, node, unread)
 
 
 def _scan_id(
@@ -108,6 +126,35 @@ def _scan_id(
     if isinstance(what, str) and catalogue.exists(Path(store)) and not Path(what).exists():
         return str(catalogue.find_scan(Store.open(store), what)["scan_id"])
     return scan(what, store=store, jobs=jobs, progress=progress).scan_id
+
+
+def _refuse_to_overwrite(sources: Sequence[dict[str, Any]], *outputs: Path) -> None:
+    read = {source["location"] for source in sources}
+    for output in outputs:
+        if str(output.resolve()) in read:
+            raise UsageError(
+                "The output would overwrite a source", place=str(output), next_step="Name another file with --out"
+            )
+
+
+def _refuse_if_sealed(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:
+    """Raise before anything is written: else the file would no longer be the dataset that bears its name."""
+    node = dataset if dataset.startswith("dataset:") else f"dataset:{dataset}"
+    differing = connection.execute(
+        "select count(*) from (select record_id from tagged where keep) as kept "
+        "full join (select record_id from dataset_records where dataset_id = $1) as known using (record_id) "
+        "where kept.record_id is null or known.record_id is null "
+        "having exists (select 1 from datasets where dataset_id = $1)",
+        [node],
+    ).fetchall()
+    if differing and differing[0][0]:
+        raise LineageError(
+            "The dataset is sealed with other members", place=node, next_step="Give it another name with --dataset"
+        )
+
+
+def _dropped_path(target: Path, form: sinks.Form) -> Path:
+    return target.with_name(target.name.removesuffix(form.suffix) + f".dropped{form.suffix}")
 
 
 def _plain_name(target: Path) -> str:
@@ -131,12 +178,13 @@ def _kept_rows(
 ) -> Iterator[sinks.Rows]:
     """Yield the kept rows of every source, in the order of the sources' URIs and of the rows in them."""
     containers = {str(source["format"]).split(".")[0] for source in sources}
-    if containers == {"jsonl"} and form.container == "parquet":
+    lines, tables = containers <= {"jsonl", "json"}, containers == {"parquet"}
+    if sources and lines and form.container == "parquet":
         raise UsageError(
             "A JSONL source keeps its own fields, which need not fit one table",
             next_step="Give --out a name that ends in .jsonl, .jsonl.gz or .jsonl.zst",
         )
-    own = containers in ({"jsonl"}, {"parquet"})
+    copy = _copy_lines if lines else _copy_tables if tables else _copy_records
     total, done, count = sum(source["bytes"] for source in sources), 0, 0
     for source in sources:
         tags = connection.sql(
@@ -144,55 +192,52 @@ def _kept_rows(
             "where keep and source_id = ? order by position",
             params=[source["source_id"]],
         ).to_arrow_table()
+        wanted = tags.column("position").to_numpy()
         copied = 0
-        for rows in _copy(source, options, tags, own=own):
-            here = tags.slice(copied, len(rows))
+        for positions, rows in copy(Source(source["location"], source["uri"], source["bytes"]), options, wanted):
+            # Rows of a damaged crawl file need not come in the order of their positions.
+            here = tags.take(pa.array(np.searchsorted(wanted, positions)))
             copied += len(rows)
             count += len(rows)
+            if not lines and not tables:
+                rows = rows.append_column("language", here.column("language"))
             yield sinks.with_tags(rows, here.select(_TAG_COLUMNS)) if with_tags else rows
             if progress is not None:
                 progress(done, total, count)
-        if copied != tags.num_rows:
+        if copied != len(wanted):
             raise SourceError(
-                f"The source gave {copied} of the {tags.num_rows} records that were to be copied",
+                f"The source gave {copied} of the {len(wanted)} records that were to be copied",
                 place=source["location"],
                 next_step="Scan it again",
             )
         done += source["bytes"]
 
 
-def _copy(source: dict[str, Any], options: ReadOptions, tags: pa.Table, *, own: bool) -> Iterator[sinks.Rows]:
-    """Yield the rows of one source at the positions of ``tags``, in order."""
-    positions = tags.column("position").to_numpy()
-    opened = Source(source["location"], source["uri"], source["bytes"])
-    if own and str(source["format"]).startswith("parquet"):
-        schema, tables = parquet_tables(opened, options, positions)
-        yield schema.empty_table()
-        yield from (table for _, table in tables)
-    elif own:
-        yield from _chunks((line for _, line in jsonl_lines(opened, options, positions)), _LINES)
-    else:
-        languages = dict(zip(positions.tolist(), tags.column("language").to_pylist(), strict=True))
-        for batch in crawl_rows(opened, options, positions):
-            yield pa.table(
-                {
-                    "id": batch.column("own_id"),
-                    "url": batch.column("url"),
-                    "date": batch.column("captured_at"),
-                    "text": batch.column("raw"),
-                    "language": pa.array([languages[at] for at in batch.column("position").to_pylist()], pa.string()),
-                }
-            )
+def _copy_tables(source: Source, options: ReadOptions, wanted: _Positions) -> Iterator[tuple[_Positions, pa.Table]]:
+    schema, tables = parquet_tables(source, options, wanted)
+    yield wanted[:0], schema.empty_table()
+    yield from tables
 
 
-def _chunks(lines: Iterable[bytes], size: int) -> Iterator[list[bytes]]:
-    iterator = iter(lines)
-    while chunk := list(itertools.islice(iterator, size)):
-        yield chunk
+def _copy_lines(source: Source, options: ReadOptions, wanted: _Positions) -> Iterator[tuple[_Positions, list[bytes]]]:
+    lines = jsonl_lines(source, options, wanted)
+    while chunk := list(itertools.islice(lines, _LINES)):
+        yield np.array([position for position, _ in chunk], np.int64), [line for _, line in chunk]
+
+
+def _copy_records(source: Source, options: ReadOptions, wanted: _Positions) -> Iterator[tuple[_Positions, pa.Table]]:
+    for batch in crawl_rows(source, options, wanted):
+        columns = {
+            "id": batch.column("own_id"),
+            "url": batch.column("url"),
+            "date": batch.column("captured_at"),
+            "text": repair(batch.column("raw")),
+        }
+        yield batch.column("position").to_numpy(), pa.table(columns)
 
 
 def _write_dropped(
-    connection: duckdb.DuckDBPyConnection, target: Path, form: sinks.Form, sources: Sequence[dict[str, Any]]
+    connection: duckdb.DuckDBPyConnection, path: Path, form: sinks.Form, sources: Sequence[dict[str, Any]]
 ) -> str:
     uris = pa.table({"source_id": [s["source_id"] for s in sources], "uri": [s["uri"] for s in sources]})
     connection.register("source_uris", uris)
@@ -200,7 +245,6 @@ def _write_dropped(
         "select record_id, uri, position, url, tag, reason from tagged join source_uris using (source_id) "
         "where not keep order by uri, position"
     ).to_arrow_reader(_LINES)
-    path = target.with_name(target.name.removesuffix(form.suffix) + f".dropped{form.suffix}")
     sinks.write(path, form, (pa.Table.from_batches([batch]) for batch in reader), reader.schema)
     return str(path)
 

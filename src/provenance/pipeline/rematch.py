@@ -98,7 +98,8 @@ def _of_sets(found: pa.Table, sets: Collection[str] | None) -> pa.Table:
 def _candidates(store: Store, scan_id: str, index: Index, progress: Progress | None) -> pa.Table:
     parts = catalogue.rows(
         store,
-        "select path, rows from parts where kind = 'fingerprints' and group_id = ? and withdrawn_at is null order by path",
+        "select path, rows from parts where kind = 'fingerprints' and group_id = ? and withdrawn_at is null "
+        "order by path",
         [scan_id],
     )
     total, done = sum(part["rows"] for part in parts), 0

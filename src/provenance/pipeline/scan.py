@@ -18,7 +18,7 @@ import xxhash
 from provenance import policy as policies
 from provenance.engine import Failed, Yielded, run
 from provenance.engine.local import default_jobs
-from provenance.errors import UsageError
+from provenance.errors import SourceError, StoreError, UsageError
 from provenance.pipeline import catalogue, export
 from provenance.pipeline.rematch import file_digest, rematch_segments
 from provenance.pipeline.results import ScanResult, SourceCount
@@ -64,7 +64,7 @@ def scan(
     store: str | Path = "provenance-store",
     name: str | None = None,
     jobs: int | None = None,
-    policy: str | Path = "default",
+    policy: str | Path | None = None,
     root: str | Path | None = None,
     text_column: str | None = None,
     id_column: str | None = None,
@@ -82,9 +82,10 @@ def scan(
     Args:
         paths: Files, folders (searched recursively) or globs.
         store: Folder of the store; made if it does not exist.
-        name: Name to ask for the scan by; the name of the first path if left out.
+        name: Name to ask for the scan by; the name of the first path if left out. A scan keeps its first one.
         jobs: Worker processes; as many as there are processors if left out.
-        policy: The policy that is current for this scan: a name or a TOML file.
+        policy: The policy that is current for this scan: a name or a TOML file. Left out: ``default`` for a new
+            scan; a scan that is in the store already keeps its own.
         root: Folder that source URIs are kept relative to.
         text_column: Column or field that holds the text; found by its usual names if left out.
         id_column: Likewise for the record's own id.
@@ -95,34 +96,47 @@ def scan(
         progress: Called with (bytes done, bytes in all, records so far).
 
     Raises:
-        UsageError: On wrong paths or columns.
+        UsageError: On wrong paths or columns, or sources without a single byte.
+        SourceError: If none of the sources can be read. One among others is named in the result.
         PolicyError: On a malformed policy.
-        StoreError: If the store can't be opened or written.
+        StoreError: If the store can't be opened or written, or another process is at the same scan.
     """
     began = time.monotonic()
     wanted = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
-    judged_by = policies.load(policy)
+    judged_by = None if policy is None else policies.load(policy)
+    if catalogue.exists(Path(store)):
+        Store.open(store)  # A store that is of no use is better known before terabytes are digested.
     options = ReadOptions(text_column=text_column, id_column=id_column, url_column=url_column, date_column=date_column)
     inputs = [_identify(source) for source in find_sources(wanted, None if root is None else str(root))]
+    if not any(item.source.bytes for item in inputs):
+        raise UsageError(
+            "There is nothing to read: " + ("the file is empty" if len(inputs) == 1 else "all files are empty"),
+            place=", ".join(wanted),
+            next_step="Check whether it was written to its end, or name another",
+        )
     with contextlib.ExitStack() as cleanup:
         opened = _open(Path(store), no_store, cleanup)
         cleanup.enter_context(opened.session())
         scan_id = _scan_id(inputs, options)
+        _claim(opened, scan_id, cleanup)
         before = catalogue.scan_row(opened, scan_id)
         already_done = before is not None and before["state"] == "finished"
         parts = late = 0
-        if not already_done:
-            label = before["name"] if before else name or Path(wanted[0].rstrip("/")).name
-            _begin(opened, scan_id, label, before, options, judged_by)
+        if already_done and judged_by is not None:
+            _judge(opened, scan_id, judged_by)
+        elif not already_done:
+            label = before["name"] if before else name or Path(wanted[0]).absolute().name or "scan"
+            rematched = _begin(opened, scan_id, label, before, options, judged_by)
             references = Store.open(store) if no_store and catalogue.exists(Path(store)) else opened
             snapshot = catalogue.live_segments(references)
             tasks = _tasks(opened, references, snapshot, scan_id, inputs, options)
             parts = _read_all(opened, scan_id, tasks, inputs, jobs or default_jobs(), progress)
-            _finish(opened, scan_id)
-            missed = set(catalogue.live_segments(opened)[0]) - set(snapshot[0])
+            _refuse_if_nothing_was_read(opened, scan_id)
+            missed = _missed(opened, snapshot, rematched) if references is opened else []
             if missed:
-                found = rematch_segments(opened, [scan_id], sorted(missed), verify=True)
+                found = rematch_segments(opened, [scan_id], missed, verify=True)
                 late = found.verified + found.unverified
+            _finish(opened, scan_id)
         if out is not None:
             export.write_scan(opened, scan_id, Path(out))
         return _result(opened, scan_id, inputs, already_done, began, parts, late)
@@ -156,9 +170,29 @@ def _scan_id(inputs: Sequence[_Input], options: ReadOptions) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
+def _claim(store: Store, scan_id: str, cleanup: contextlib.ExitStack) -> None:
+    if not cleanup.enter_context(store.claim(f"scan-{scan_id}")):
+        raise StoreError(
+            "Another process is at this very scan",
+            place=str(store.root),
+            next_step="Wait until it ends; what it has finished is not read again",
+        )
+
+
+def _judge(store: Store, scan_id: str, policy: Policy) -> None:
+    """Make a policy the current one of a scan, unless it is that already."""
+    known = catalogue.rows(store, "select policy_id from current_policies where scan_id = ?", [scan_id])
+    if [row["policy_id"] for row in known] != [policy.policy_id]:
+        with store.commit(f"retag {scan_id}") as commit:
+            commit.insert("scan_policies", [{"scan_id": scan_id, "policy_id": commit.add_policy(policy)}])
+
+
 def _begin(
-    store: Store, scan_id: str, name: str, before: dict[str, Any] | None, options: ReadOptions, policy: Policy
-) -> None:
+    store: Store, scan_id: str, name: str, before: dict[str, Any] | None, options: ReadOptions, policy: Policy | None
+) -> bool:
+    """Record that the scan runs. Returns whether late matches of an earlier attempt have to be found again."""
+    if policy is None and before is None:
+        policy = policies.load("default")
     with store.commit(f"begin scan {name}") as commit:
         row = {
             "scan_id": scan_id,
@@ -169,9 +203,39 @@ def _begin(
             "started_at": commit.recorded_at,
         }
         commit.insert("scans", [row])
-        commit.insert("scan_policies", [{"scan_id": scan_id, "policy_id": commit.add_policy(policy)}])
-        # What an interrupted attempt published of sources it did not finish is read again from their start.
+        if policy is not None:
+            commit.insert("scan_policies", [{"scan_id": scan_id, "policy_id": commit.add_policy(policy)}])
+        # What an interrupted attempt published of sources it did not finish is read again from their start. Matches
+        # that a registration found in it stand in parts of no single source: they are found again at the end.
         commit.withdraw_unfinished_parts(scan_id)
+        withdrawn = commit.execute(
+            "update parts set withdrawn_at = ? where kind = 'matches' and group_id = ? and source_id is null "
+            "and withdrawn_at is null returning path",
+            [commit.recorded_at, scan_id],
+        ).fetchall()
+    return bool(withdrawn)
+
+
+def _missed(store: Store, before: tuple[tuple[str, ...], tuple[str, ...]], rematched: bool) -> list[str]:
+    """Return the segments whose sets the workers did not know."""
+    segments, withdrawn = catalogue.live_segments(store)
+    if rematched or set(before[1]) - set(withdrawn):  # a set that was withdrawn came back
+        return list(segments)
+    return sorted(set(segments) - set(before[0]))
+
+
+def _refuse_if_nothing_was_read(store: Store, scan_id: str) -> None:
+    """Raise if every source failed, and forget the scan: nothing was observed, and its name is free again."""
+    tried = catalogue.source_counts(store, scan_id)
+    if not tried or any(count["error"] is None or count["records"] for count in tried):
+        return
+    with store.commit(f"forget scan {scan_id}: none of its sources could be read") as commit:
+        commit.withdraw_unfinished_parts(scan_id)
+        for table in ("scan_log", "scan_policies", "sources"):
+            commit.execute(f"delete from {table} where scan_id = ?", [scan_id])  # noqa: S608 - names from this line
+        commit.execute("delete from edges where subject = ?", [scan_id])
+    first = str(tried[0]["error"])
+    raise SourceError(first if len(tried) == 1 else f"None of the {len(tried)} sources could be read. {first}")
 
 
 def _tasks(
@@ -214,16 +278,21 @@ def _read_all(
     todo = [item for item in inputs if item.source_id in waiting]
     tracker = _Progress(todo, report)
     publisher = _Publisher(store, scan_id, todo)
-    for event in run(scan_source, tasks, jobs):
-        if isinstance(event, Failed):
-            publisher.source_failed(event.task, event.error)
-        elif isinstance(event, Yielded) and isinstance(event.value, PartsWritten):
-            tracker.update(event.task, event.value.bytes_read, event.value.records)
-            publisher.parts.extend(event.value.parts)
-        elif isinstance(event, Yielded):
-            tracker.update(event.task, todo[event.task].source.bytes, event.value.records)
-            publisher.source_read(event.task, event.value)
-        publisher.publish_if_due()
+    with contextlib.closing(run(scan_source, tasks, jobs)) as events:
+        try:
+            for event in events:
+                if isinstance(event, Failed):
+                    publisher.source_failed(event.task, event.error)
+                elif isinstance(event, Yielded) and isinstance(event.value, PartsWritten):
+                    tracker.update(event.task, event.value.bytes_read, event.value.records)
+                    publisher.parts.extend(event.value.parts)
+                elif isinstance(event, Yielded):
+                    tracker.update(event.task, todo[event.task].source.bytes, event.value.records)
+                    publisher.source_read(event.task, event.value)
+                publisher.publish_if_due()
+        except KeyboardInterrupt:
+            publisher.publish()  # sources that are finished need not be read again
+            raise
     publisher.publish()
     return publisher.published
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -120,11 +121,27 @@ def _write_jsonl(path: Path, form: Form, chunks: Iterable[Rows], _: pa.Schema | 
 
 def table_lines(table: pa.Table) -> list[bytes]:
     """Return the rows of a table as JSON lines; what JSON can't say (times, bytes) is said as text."""
-    return [json.dumps(row, ensure_ascii=False, default=_as_text).encode() for row in table.to_pylist()]
+    return [_json_line(row) for row in table.to_pylist()]
+
+
+def _json_line(row: dict[str, Any]) -> bytes:
+    try:
+        text = json.dumps(row, ensure_ascii=False, default=_as_text, allow_nan=False)
+    except ValueError:  # JSON has no NaN and no infinity
+        text = json.dumps(_finite(row), ensure_ascii=False, default=_as_text)
+    return text.encode()
 
 
 def _as_text(value: object) -> str:
     return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextlib.contextmanager

@@ -108,11 +108,13 @@ def status(*, store: str | Path = "provenance-store") -> dict[str, Any]:
     counted = opened.status()
     scans = catalogue.rows(
         opened,
-        "select scans.name, scans.scan_id, scans.state, chosen.policy_id as policy, count(sources.source_id) as sources, "
-        "coalesce(sum(sources.records), 0)::bigint as records, coalesce(sum(sources.rejects), 0)::bigint as rejects, "
-        "coalesce(sum(sources.skipped), 0)::bigint as skipped, any_value(scans.started_at) as started_at "
-        "from scans left join current_policies as chosen using (scan_id) left join sources using (scan_id) "
-        "group by all order by started_at",
+        "select scans.name, scans.scan_id, scans.state, chosen.policy_id as policy, count(tried.source_id) as sources, "
+        "coalesce(sum(tried.records), 0)::bigint as records, coalesce(sum(tried.rejects), 0)::bigint as rejects, "
+        "coalesce(sum(tried.skipped), 0)::bigint as skipped, any_value(scans.started_at) as started_at "
+        "from scans left join current_policies as chosen using (scan_id) left join ("
+        "select * from sources "
+        "qualify row_number() over (partition by scan_id, source_id order by recorded_at desc) = 1) as tried "
+        "using (scan_id) group by all order by started_at",
     )
     # While a scan runs, its published observations say more than its finished sources.
     observed = {

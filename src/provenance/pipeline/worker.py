@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -72,9 +72,9 @@ class _Pending:
     rows: int = 0
 
 
-@cache
+@lru_cache(maxsize=2)
 def detectors(index_root: Path, segments: tuple[str, ...], withdrawn: tuple[str, ...]) -> Detectors:
-    """Load the style model and open the index snapshot; once in each process."""
+    """Load the style model and open the index snapshot; once in each process, and let go of older snapshots."""
     index = Index.open(index_root, segments, withdrawn) if segments else None
     return Detectors(StyleModel.load(), index)
 

@@ -52,9 +52,15 @@ def session(root: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def claim(root: Path, name: str) -> Iterator[bool]:
-    """Yield whether this process alone works on ``name`` inside the block. Wanted inside a session: no sweeping then."""
-    with _locked(root / STAGING / f"{name}.lock", exclusive=True, timeout=0.0) as held:
-        yield held
+    """Yield whether nobody else works on ``name`` inside the block. Wanted inside a session: no sweeping then."""
+    path = root / STAGING / f"{name}.lock"
+    with _locked(path, exclusive=True, timeout=0.0) as held:
+        alone = held and path.exists()  # else its last holder has just removed it
+        try:
+            yield alone
+        finally:
+            if alone:
+                path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

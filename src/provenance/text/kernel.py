@@ -152,7 +152,7 @@ def _ascii_word_byte(byte):
     return 97 <= byte | 32 <= 122 or 48 <= byte <= 57
 
 
-@inner
+@inner_inlined
 def _fold_text(  # noqa: C901 - one loop: a call in it costs more than what it does
     index, properties, entries, part_offsets, parts, composed_offsets, composed, pair_keys, pair_values, lookalikes,
     reverse, data, start, end, out, begin, segment,
@@ -193,22 +193,22 @@ def _fold_text(  # noqa: C901 - one loop: a call in it costs more than what it d
                 continue
         code, width = decode(data, at)
         place = place_of(index, code)
-        kind = np.int64(properties[place])
+        kind = np.int64(properties[np.uint64(place)])
         # What stands before is taken for Latin: a suspicion costs a closer look, no more.
         scripts = np.int64(LATIN if to > begin and (out[to - 1] > 127 or _ascii_word_byte(out[to - 1])) else 0)
         while True:
             following = at + width
-            foreign = following < end and data[following] > 127
+            foreign = following < end and data[np.uint64(following)] > 127
             if foreign:
                 next_code, next_width = decode(data, following)
                 next_place = place_of(index, next_code)
-                next_kind = np.int64(properties[next_place])
+                next_kind = np.int64(properties[np.uint64(next_place)])
                 if next_kind & 4:
                     break
             scripts = (scripts | 1 << (kind >> 5 & 7) & ~1) if kind & 9 else 0
             suspect |= scripts & (scripts - 1) != 0
             if kind & 8:
-                entry = np.int64(entries[place])
+                entry = np.int64(entries[np.uint64(place)])
                 first = np.int64(composed_offsets[entry])
                 length = np.int64(composed_offsets[entry + 1]) - first
                 if length <= 4 and composed[first] != 32:

@@ -54,7 +54,7 @@ create or replace macro decision(captured_at, date_origin, recovered, text_kind,
 -- Share of new web text that models wrote when the record was captured; records without a trusted date take the last
 -- step, because an undated text may be as young as the youngest.
 create or replace macro prior_share(trusted_at, policy) as
-    coalesce(list_filter(policy.prior, lambda step: step."from" <= coalesce(trusted_at, timestamptz '9999-01-01'))[-1].share,
+    coalesce(list_filter(policy.prior, lambda step: step."from" <= coalesce(trusted_at, date '9999-01-01'))[-1].share,
              policy.prior[1].share);
 
 -- Posterior probability of synthetic from the prior and the sum of the weights. It ranks; it does not decide.

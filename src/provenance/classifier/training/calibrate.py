@@ -1,9 +1,11 @@
 """Calibration tables from scores of documents whose whole data set the scoring model never saw.
 
-A pooled error rate holds for text like the pool. The next crawl is not: it is another set, and error rates differ between
-sets far more than chance allows. So a p-value is the larger of two 95 % upper bounds: Clopper-Pearson's of the pooled rate, counted in
-documents, and Student's of the mean rate of a set, in which the sets, not the documents, are the sample. The second is wide when sets
-disagree, and it is what keeps a promised 0.5 % near 0.5 % on a set that nobody has seen.
+A pooled error rate holds for text like the pool. The next crawl is not: it is another set, and error rates differ
+between
+sets far more than chance allows. So a p-value is the larger of two 95 % upper bounds: Clopper-Pearson's of the pooled
+rate, counted in
+documents, and Student's of the mean rate of a set, in which the sets, not the documents, are the sample. The second is
+wide when sets disagree, and it is what keeps a promised 0.5 % near 0.5 % on a set that nobody has seen.
 """
 
 from __future__ import annotations
@@ -75,7 +77,7 @@ class SetRates:
             return 1.0
         spread = float(np.std(large, ddof=1)) / np.sqrt(len(large))
         over_sets = float(np.mean(large)) + student_quantile(len(large) - 1) * spread
-        return min(1.0, max(pooled, over_sets))
+        return float(min(1.0, max(pooled, over_sets)))
 
 
 def p_table(scored: Scored, *, upper: bool) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -71,7 +71,9 @@ def build_corpus(table: pa.Table, symbols_table: npt.NDArray[np.uint8], pieces: 
         pieces: Sets whose rows are pieces of few works, one for each domain of theirs.
     """
     symbols, starts = symbolise(symbols_table, pa.concat_arrays(table["text"].chunks))
-    column = {name: table[name].to_pylist() for name in ("label", "dataset", "model", "domain", "pair_id", "document_id")}
+    column = {
+        name: table[name].to_pylist() for name in ("label", "dataset", "model", "domain", "pair_id", "document_id")
+    }
     labels = np.array([1 if label == "synthetic" else -1 for label in column["label"]], np.int64)
     rows = np.arange(len(labels), dtype=np.int64)
     document = recurring(symbols, starts, np.flatnonzero(labels < 0))
@@ -96,7 +98,7 @@ def build_corpus(table: pa.Table, symbols_table: npt.NDArray[np.uint8], pieces: 
 
 
 def recurring(symbols: npt.NDArray[np.uint8], starts: Ints, rows: Ints) -> Ints:
-    """Number of the document that each text is a copy or a piece of: the first row of those that share long runs of letters.
+    """Number of the document that each text is a copy of: the first row of those that share long runs of letters.
 
     Two sampled runs of 40 letters must be shared, so that a quotation or a formula does not join texts.
     """
@@ -134,10 +136,11 @@ def balance(corpus: Corpus, rows: Ints) -> npt.NDArray[np.float64]:
     """Weights of rows: each class sums to one.
 
     A set weighs as the root of the number of its documents (a set of pieces of one work has one voice), within it a
-    generator × domain as the root of its rows, base models less, and within a class of length both labels weigh the same.
+    generator × domain as the root of its rows, base models less, and within a class of length both labels weigh the
+    same.
     """
     weights = np.ones(len(rows))
-    cells, cell, cell_rows = np.unique(corpus.cell[rows], return_inverse=True, return_counts=True)
+    _, cell, cell_rows = np.unique(corpus.cell[rows], return_inverse=True, return_counts=True)
     weights /= np.sqrt(cell_rows)[cell]
     weights[corpus.base[rows]] *= BASE_SHARE
     sets = codes(corpus.dataset[rows].tolist(), corpus.labels[rows].tolist())

@@ -67,7 +67,8 @@ def read_labelled(paths: Sequence[Path | str]) -> pa.Table:
         A table of `COLUMNS`. A missing ``dataset`` is the file's name, a missing ``lang`` is ``en``.
 
     Raises:
-        UsageError: A path is missing, a file lacks ``text`` or ``label``, or a label is neither ``human`` nor ``synthetic``.
+        UsageError: A path is missing, a file lacks ``text`` or ``label``, or a label is neither ``human`` nor
+            ``synthetic``.
     """
     tables = [_read(file) for path in paths for file in _files(Path(path))]
     if not tables:
@@ -101,7 +102,9 @@ def _read(path: Path) -> pa.Table:
     for name in ("text", "label"):
         if name not in table.column_names:
             raise UsageError(
-                f"A labelled file needs the column {name!r}", place=str(path), next_step="Rename the column that holds it"
+                f"A labelled file needs the column {name!r}",
+                place=str(path),
+                next_step="Rename the column that holds it",
             )
     columns = []
     for column in COLUMNS:
@@ -132,9 +135,7 @@ def select_licences(table: pa.Table, licences: Licences) -> pa.Table:
         UsageError: An unknown choice.
     """
     if licences not in LICENCE_CHOICES:
-        raise UsageError(
-            f"Licences can't be {licences!r}", next_step=f"Choose one of {', '.join(LICENCE_CHOICES)}"
-        )
+        raise UsageError(f"Licences can't be {licences!r}", next_step=f"Choose one of {', '.join(LICENCE_CHOICES)}")
     if licences == "all":
         return table
     refused = {"restricted"} if licences == "default" else {"restricted", "unstated"}

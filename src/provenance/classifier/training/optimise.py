@@ -54,9 +54,7 @@ def hash_rows(symbols: npt.NDArray[np.uint8], rows: Ints, starts: Ints, ends: In
     return HashedRows(rows, buckets, row_starts, characters, bits)
 
 
-def fit(
-    hashed: HashedRows, labels: Ints, shares: npt.NDArray[np.float64], *, cost: float, epochs: int
-) -> Weights:
+def fit(hashed: HashedRows, labels: Ints, shares: npt.NDArray[np.float64], *, cost: float, epochs: int) -> Weights:
     """Fit the score of one training set.
 
     Args:

@@ -102,7 +102,7 @@ def train(
         UsageError: Too little text, or only one label, is left.
     """
     options = options or TrainingOptions()
-    tell = progress or (lambda line: None)
+    tell = progress or (lambda _: None)
     tell("reading symbols")
     table = select_licences(table, options.licences)
     table = table.filter(pc.is_in(table["lang"], value_set=pa.array(options.languages, pa.string())))
@@ -222,14 +222,15 @@ def _cross_score(
 
 
 def population(held: Held, number: int) -> npt.NDArray[np.bool_]:
-    """Which spans calibrate a bin: its own, and for the last also the next shorter ones of documents that have no longer.
+    """Which spans calibrate a bin: its own; for the last also the next shorter ones of documents without a longer.
 
     Few known human texts are long. A shorter span of the same kind spreads more, so it makes a bound safer, not looser.
     """
-    own = held.bins == number
+    own: npt.NDArray[np.bool_] = np.equal(held.bins, number)
     if number < len(LENGTH_BINS) - 1:
         return own
-    return own | ((held.bins == number - 1) & ~np.isin(held.rows, held.rows[own]))
+    shorter = np.equal(held.bins, number - 1) & ~np.isin(held.rows, held.rows[own])
+    return np.asarray(own | shorter, bool)
 
 
 def scored(

@@ -57,21 +57,32 @@ def trailing_zeros(_context: Any, value: Any) -> Any:
     return types.uint64(value), build
 
 
+@intrinsic
+def leading_zeros(_context: Any, value: Any) -> Any:
+    """Zero bits above the highest one; 64 for zero."""
+
+    def build(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.ctlz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.uint64(value), build
+
+
+# Unsigned places spare the check for negative ones, which count from the end.
 @inner_inlined
 def decode(data, at):
     """The code point at a byte, and how many bytes it takes."""
-    first = np.int64(data[at])
+    first = np.int64(data[np.uint64(at)])
     if first < 0x80:
         return first, 1
     if first < 0xE0:
-        return (first & 0x1F) << 6 | np.int64(data[at + 1]) & 0x3F, 2
+        return (first & 0x1F) << 6 | np.int64(data[np.uint64(at + 1)]) & 0x3F, 2
     if first < 0xF0:
-        return (first & 0xF) << 12 | (np.int64(data[at + 1]) & 0x3F) << 6 | np.int64(data[at + 2]) & 0x3F, 3
+        return (first & 0xF) << 12 | (np.int64(data[np.uint64(at + 1)]) & 0x3F) << 6 | np.int64(data[np.uint64(at + 2)]) & 0x3F, 3
     return (
         (first & 7) << 18
-        | (np.int64(data[at + 1]) & 0x3F) << 12
-        | (np.int64(data[at + 2]) & 0x3F) << 6
-        | np.int64(data[at + 3]) & 0x3F
+        | (np.int64(data[np.uint64(at + 1)]) & 0x3F) << 12
+        | (np.int64(data[np.uint64(at + 2)]) & 0x3F) << 6
+        | np.int64(data[np.uint64(at + 3)]) & 0x3F
     ), 4
 
 
@@ -100,10 +111,10 @@ def encode(out, at, code):
 @inner_inlined
 def place_of(index, code):
     """Where a code point's properties and mapping stand; see ``UnicodeTables``."""
-    return np.int64(index[code >> 7]) << 7 | code & 127
+    return np.int64(index[np.uint64(code >> 7)]) << 7 | code & 127
 
 
 @inner_inlined
 def kind_of(index, properties, code):
     """The properties of a code point; see ``UnicodeTables``."""
-    return np.int64(properties[np.int64(index[code >> 7]) << 7 | code & 127])
+    return np.int64(properties[np.uint64(np.int64(index[np.uint64(code >> 7)]) << 7 | code & 127)])

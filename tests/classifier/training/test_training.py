@@ -1,0 +1,236 @@
+"""Training on a small made-up corpus: two ways of writing, several sets, one pair of hands each."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from provenance.classifier.alphabet import build_table
+from provenance.classifier.modelfile import encode
+from provenance.classifier.training import TrainingOptions, train
+from provenance.classifier.training.calibrate import Scored, SetRates, p_table
+from provenance.classifier.training.corpus import build_corpus, mix
+from provenance.classifier.training.labelled import (
+    COLUMNS,
+    is_base_model,
+    licence_kind,
+    read_labelled,
+    select_licences,
+)
+from provenance.classifier.training.optimise import fit, hash_rows
+from provenance.errors import UsageError
+
+SYLLABLES = ["ka", "lo", "mi", "ren", "ta", "vos", "ul", "pe", "shi", "dor", "nam", "qui", "est", "bra"]
+SHARED = ["".join(SYLLABLES[(i * k) % 14] for k in (3, 5)) for i in range(1, 60)]
+HUMAN = ["anyway", "reckon", "stuff", "got", "kinda", "mate"]
+SYNTHETIC = ["furthermore", "delve", "crucial", "tapestry", "comprehensive", "overall"]
+
+
+def text_of(number: int, own: list[str], words: int) -> str:
+    draws = mix(np.arange(words, dtype=np.int64) + number * 100_000, 7)
+    chosen = [
+        (own if d % 7 == 0 else SHARED)[int(d >> np.uint64(8)) % (len(own) if d % 7 == 0 else 59)]
+        for d in draws.tolist()
+        for d in [np.uint64(d)]
+    ]
+    sentences = [" ".join(chosen[at : at + 11]).capitalize() + "." for at in range(0, words, 11)]
+    return " ".join(sentences)
+
+
+def corpus_table(sets: int = 4, rows: int = 180, words: int = 120) -> pa.Table:
+    texts = []
+    for number in range(sets * rows * 2):
+        synthetic, dataset = number % 2 == 1, f"set{number % (2 * sets) // 2}"
+        texts.append(
+            {
+                "text": text_of(number, SYNTHETIC if synthetic else HUMAN, words),
+                "label": "synthetic" if synthetic else "human",
+                "model": "made-up" if synthetic else None,
+                "domain": None,
+                "lang": "en",
+                "pair_id": None,
+                "document_id": None,
+                "dataset": dataset,
+                "licence": "CC0",
+                "year": None,
+                "attack": None,
+            }
+        )
+    return pa.Table.from_pylist(texts, COLUMNS)
+
+
+@pytest.fixture(scope="module")
+def table() -> pa.Table:
+    return corpus_table()
+
+
+@pytest.fixture(scope="module")
+def result(table):
+    return train(table, TrainingOptions(bits=12, epochs=3))
+
+
+def test_the_same_corpus_gives_the_same_bytes(table, result) -> None:
+    again = train(table, TrainingOptions(bits=12, epochs=3))
+    assert encode(again.model.arrays) == encode(result.model.arrays)
+
+
+def test_it_learns_calibrates_and_knows_what_it_has_not_learned(result) -> None:
+    model = result.model
+    assert [bin_.name for bin_ in model.arrays.bins] == ["en:50-99", "en:100-199"]
+    fresh = pa.array([text_of(900_000 + n, HUMAN if n % 2 else SYNTHETIC, 120) for n in range(60)], pa.large_string())
+    score = model.score(fresh)
+    assert score[0::2].min() > score[1::2].max()
+    batch = model.judge(fresh, ["en"] * 60, [120] * 60, ["prose"] * 60)
+    p_human = np.array(batch["p_human"].to_pylist())
+    assert p_human[0::2].max() < 0.01 < p_human[1::2].min()
+
+
+def test_a_restricted_licence_never_reaches_the_model(table, result) -> None:
+    poisoned = table.slice(0, 300).set_column(
+        table.schema.get_field_index("licence"), "licence", pa.array(["CC BY-NC-SA 4.0"] * 300, pa.string())
+    )
+    mixed = train(pa.concat_tables([poisoned, table]), TrainingOptions(bits=12, epochs=3))
+    assert encode(mixed.model.arrays) == encode(result.model.arrays)
+
+
+def test_one_label_alone_is_refused(table) -> None:
+    human = table.filter(pa.array([label == "human" for label in table["label"].to_pylist()]))
+    with pytest.raises(UsageError, match="both labels"):
+        train(human, TrainingOptions(bits=12))
+
+
+def test_a_label_in_one_set_only_is_refused(table) -> None:
+    keep = [
+        d == "set0" or x == "human"
+        for d, x in zip(table["dataset"].to_pylist(), table["label"].to_pylist(), strict=True)
+    ]
+    with pytest.raises(UsageError, match="one label stands in a single set"):
+        train(table.filter(pa.array(keep)), TrainingOptions(bits=12, epochs=1))
+
+
+@pytest.mark.parametrize(
+    ("licence", "kind"),
+    [
+        ("Apache-2.0 code; README data badge CC-BY-NC-4.0; outputs subject to model terms", "restricted"),
+        ("research (Pang & Lee)", "restricted"),
+        ("nltk: unspecified/academic", "restricted"),
+        ("no licence file in repo; research use", "restricted"),
+        ("academic/non-commercial per nltk", "restricted"),
+        ("none stated (HC3: CC-BY-SA)", "unstated"),
+        (None, "unstated"),
+        ("", "unstated"),
+        ("CC-BY-SA-4.0", "open"),
+        ("MIT (repo LICENSE: results/ under MIT); model terms", "open"),
+        ("public domain / CC0", "open"),
+    ],
+)
+def test_licences_as_publishers_state_them(licence: str | None, kind: str) -> None:
+    assert licence_kind(licence) == kind
+
+
+def test_open_leaves_out_what_is_not_stated(table) -> None:
+    statements = pa.array(["MIT", None, "none stated", "research"] * (table.num_rows // 4), pa.string())
+    mixed = table.set_column(table.schema.get_field_index("licence"), "licence", statements)
+    counts = [select_licences(mixed, choice).num_rows for choice in ("all", "default", "open")]
+    assert counts == [table.num_rows, table.num_rows * 3 // 4, table.num_rows // 4]
+    with pytest.raises(UsageError):
+        select_licences(mixed, "some")  # type: ignore[arg-type]
+
+
+def test_base_models_by_name() -> None:
+    assert all(map(is_base_model, ["gpt2-xl", "opt-13b", "bloom-7b", "davinci", "llama-2-13b", "gpt-neo-2.7B"]))
+    assert not any(map(is_base_model, ["gpt-4o", "llama-2-7b-chat-hf", "text-davinci-003", "phi-2-dpo", None]))
+
+
+def test_reading_labelled_files(tmp_path, table) -> None:
+    pq.write_table(table.select(["text", "label"]).slice(0, 3), tmp_path / "a.parquet")
+    (tmp_path / "b.jsonl").write_text('{"text": "x", "label": "human", "lang": "de"}\n', encoding="utf-8")
+    both = read_labelled([tmp_path])
+    assert both.schema == COLUMNS
+    assert both["dataset"].to_pylist() == ["a", "a", "a", "b"]
+    assert both["lang"].to_pylist() == ["en", "en", "en", "de"]
+    (tmp_path / "c.jsonl").write_text('{"text": "x", "label": "robot"}\n', encoding="utf-8")
+    with pytest.raises(UsageError, match="robot"):
+        read_labelled([tmp_path / "c.jsonl"])
+    (tmp_path / "d.jsonl").write_text('{"body": "x"}\n', encoding="utf-8")
+    with pytest.raises(UsageError, match="needs the column 'text'"):
+        read_labelled([tmp_path / "d.jsonl"])
+    (tmp_path / "e.parquet").write_bytes(b"PAR1 no")
+    with pytest.raises(UsageError, match="can't be read"):
+        read_labelled([tmp_path / "e.parquet"])
+    with pytest.raises(UsageError, match="no such file"):
+        read_labelled([tmp_path / "none"])
+
+
+def test_recurring_documents_are_found_in_other_sets_and_pieces_count_once() -> None:
+    base = [text_of(n, HUMAN, 150) for n in range(20)]
+    again = [f"Someone said: {text[30:].upper()}" for text in base[:6]]
+    rows = [
+        {"text": t, "label": "human", "dataset": "a" if i < 20 else "b", "domain": "one"}
+        for i, t in enumerate(base + again)
+    ]
+    table = pa.Table.from_pylist(rows, COLUMNS)
+    corpus = build_corpus(table, build_table(), frozenset())
+    assert corpus.document[20:].tolist() == list(range(6))
+    assert len(set(corpus.document.tolist())) == 20
+    assert len(set(build_corpus(table, build_table(), frozenset({"a", "b"})).work.tolist())) == 2
+
+
+def test_the_optimiser_agrees_with_scikit_learn() -> None:
+    svm = pytest.importorskip("sklearn.svm")
+    sparse = pytest.importorskip("scipy.sparse")
+    table = corpus_table(sets=2, rows=40, words=60)
+    corpus = build_corpus(table, build_table(), frozenset())
+    rows = np.arange(table.num_rows, dtype=np.int64)
+    hashed = hash_rows(corpus.symbols, rows, corpus.starts[:-1], corpus.starts[1:], 10)
+    weights = fit(hashed, corpus.labels, np.ones(len(rows)), cost=0.5, epochs=400)
+    sizes = np.diff(hashed.starts)
+    owner = np.repeat(rows, sizes)
+    within = np.arange(len(owner)) - np.repeat(hashed.starts[:-1], sizes)
+    of_characters = within < hashed.characters[owner]
+    block = np.where(of_characters, hashed.characters[owner], sizes[owner] - hashed.characters[owner])
+    matrix = sparse.csr_matrix((1 / np.sqrt(block), (owner, hashed.buckets[: len(owner)])), shape=(len(rows), 2 << 10))
+    oracle = svm.LinearSVC(C=0.5, loss="squared_hinge", tol=1e-8, max_iter=100_000).fit(matrix, corpus.labels)
+    scale = np.repeat(weights.scales[:2], 1 << 10)
+    ours = matrix @ (weights.steps * scale) + weights.scales[2]
+    # What is left is rounding to 255 steps.
+    assert np.abs(ours - oracle.decision_function(matrix)).max() < 0.02
+
+
+def test_a_set_that_errs_more_moves_the_p_value_of_all() -> None:
+    calm = np.sort(np.sin(np.arange(4000.0)))
+    sets = np.repeat(np.arange(4), 1000)
+    works = np.arange(4000)
+    shifted = calm.copy()
+    rows = sets == 3
+    order = mix(works, 3).argsort()
+    shifted = calm[order]
+    even = Scored(shifted, sets, works)
+    uneven = Scored(np.where(rows, shifted + 0.5, shifted), sets, works)
+    at = float(np.quantile(shifted, 0.98))
+    assert SetRates(uneven, upper=True).bound(at) > 2 * SetRates(even, upper=True).bound(at)
+    assert SetRates(even, upper=True).bound(at) > 0.02
+
+
+def test_pieces_of_one_work_are_one_document() -> None:
+    margins = np.linspace(-1, 1, 2000)
+    order = mix(np.arange(2000), 5).argsort()
+    sets = np.arange(2000) % 4
+    many = SetRates(Scored(margins[order], sets, np.arange(2000)), upper=True)
+    few = SetRates(Scored(margins[order], sets, np.arange(2000) // 100), upper=True)
+    assert few.bound(0.9) > 1.5 * many.bound(0.9)
+
+
+def test_tables_are_monotone_and_bound_the_observed_share() -> None:
+    margins = np.tan(np.linspace(-1.4, 1.4, 4000))[mix(np.arange(4000), 9).argsort()]
+    scored = Scored(margins, np.arange(4000) % 4, np.arange(4000))
+    grid, values = p_table(scored, upper=True)
+    assert list(values) == sorted(values, reverse=True)
+    for margin, value in zip(grid, values, strict=True):
+        assert value >= (margins >= margin).mean()
+    grid, values = p_table(scored, upper=False)
+    assert list(values) == sorted(values)
+    for margin, value in zip(grid, values, strict=True):
+        assert value >= (margins <= margin).mean()
