@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from provenance.classifier.evaluate import Evaluation, markdown_table
+from collections.abc import Sequence
+
+from provenance.classifier.evaluate import Evaluation, Group, markdown_table
 from provenance.classifier.model import StyleModel
 from provenance.classifier.modelfile import Bin, encode
 
@@ -13,6 +15,8 @@ def model_card(
     model: StyleModel,
     unseen: Evaluation | None,
     *,
+    held_out: Sequence[Group] = (),
+    looks: Sequence[str] = (),
     formatting: dict[str, float] | None = None,
     cost_of_open: tuple[StyleModel, Evaluation] | None = None,
 ) -> str:
@@ -21,6 +25,8 @@ def model_card(
     Args:
         model: The model.
         unseen: Its evaluation on sets that took no part in training or calibration.
+        held_out: Shares on the training sets, each held out.
+        looks: When and why the sets of ``unseen`` were looked at before.
         formatting: AUC on paired texts of classifiers that see formatting only.
         cost_of_open: The model trained without sets whose licence is not stated, and its evaluation.
     """
@@ -44,8 +50,15 @@ def model_card(
         _CALIBRATION,
         _bins(model.arrays.bins),
     ]
+    if held_out:
+        sections += ["## On the training sets, each held out", _HELD, markdown_table(held_out, "set")]
     if unseen is not None:
         sections += ["## On sets that it has never seen", _UNSEEN, *_evaluation(unseen)]
+        if looks:
+            sections += [
+                "How often these sets have been looked at:",
+                "\n".join(f"{n}. {look}" for n, look in enumerate(looks, 1)),
+            ]
     if formatting:
         lines = [f"| {name} | {value:.3f} |" for name, value in formatting.items()]
         sections += [
@@ -87,6 +100,11 @@ _UNSEEN = (
     "else unknown), style alone: no date, match, marker or declaration. AUC: against human prose of the same "
     "language and length, of all sets together; none for languages without calibration, whose texts are all "
     "unknown."
+)
+_HELD = (
+    "Spans of at least 100 words, default policy. A document counts once in every range of lengths that it reaches. "
+    "The scores are the ones that the calibration tables were made from, so the shares of human text show how evenly "
+    "the error is spread, not how well the promise is kept."
 )
 _LIMITS = (
     "A tag is a statement about a population, not proof against an author. The error bounds hold for text like "

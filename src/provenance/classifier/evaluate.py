@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from provenance.classifier.model import StyleModel
+from provenance.classifier.model import StyleModel, p_values
+from provenance.classifier.training.calibrate import LENGTH_BINS
 from provenance.classifier.training.labelled import is_base_model
+from provenance.classifier.training.pipeline import TrainingResult
 
 TAGS: Final = ("human", "synthetic", "unknown")
 _MATCHING_BINS: Final = (50, 75, 100, 150, 200, 300, 400, 600, 1000)
@@ -152,6 +154,44 @@ def evaluate(
     known = column["ranked"] & ~base
     error = calibration_error(column["score"][known], ~human[known])
     return Evaluation(tuple(overall), tuple(by_set), tuple(by_model), tuple(by_length), error)
+
+
+def held_out_shares(
+    result: TrainingResult, *, least_words: int = 100, alpha: float = 0.005, beta: float = 0.03
+) -> tuple[Group, ...]:
+    """Shares by training set, each span scored by a model that saw neither its set nor the sets held out with it.
+
+    Args:
+        result: Of training.
+        least_words: Bins of shorter texts are left out.
+        alpha: Error that the policy accepts on human text.
+        beta: Error that the policy accepts on synthetic text.
+    """
+    held, table = result.held, result.table
+    column: dict[str, npt.NDArray[Any]] = {
+        name: np.array(table[name].to_pylist(), dtype=object)[held.rows]
+        for name in ("label", "dataset", "model", "lang")
+    }
+    tag = np.full(len(held.rows), "unknown", dtype=object)
+    counted = np.zeros(len(held.rows), bool)
+    for bin_ in result.model.arrays.bins:
+        number = next(index for index, limits in enumerate(LENGTH_BINS) if limits[0] == bin_.words_from)
+        rows = np.flatnonzero((held.bins == number) & (column["lang"] == bin_.language))
+        p_human, p_synthetic = p_values(bin_, held.margins[rows])
+        tag[rows[p_synthetic <= beta]] = "human"
+        tag[rows[p_human <= alpha]] = "synthetic"
+        counted[rows] = bin_.words_from >= least_words
+    base = np.array([is_base_model(name) for name in column["model"].tolist()], bool)
+    groups = []
+    for kind, mask in (
+        ("human", column["label"] == "human"),
+        ("instruction-tuned", (column["label"] != "human") & ~base),
+    ):
+        for name in sorted(set(column["dataset"][mask & counted].tolist())):
+            given = tag[mask & counted & (column["dataset"] == name)]
+            shares = [float((given == value).mean()) for value in TAGS]
+            groups.append(Group(str(name), kind, len(given), shares[0], shares[1], shares[2], float("nan")))
+    return tuple(groups)
 
 
 def _span(first: int, below: int) -> str:

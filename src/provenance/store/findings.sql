@@ -29,23 +29,32 @@ older as (
 -- The words of each record that stand in such a passage, one bit a word. A span's two sides may differ by a few words
 -- where words were changed; they are laid on each other from the start.
 older_words as (
-    select scan_id, record_id, set_id, reference_id,
-        bit_or((repeat('0', first) || repeat('1', last - first) || repeat('0', bits - last))::bit) as mask
+    select scan_id, record_id, set_id, reference_id, verified,
+        (repeat('0', first) || repeat('1', last - first) || repeat('0', bits - last))::bit as mask
     from (
-        select matched.scan_id, matched.record_id, matched.set_id, matched.reference_id, bit_length(matched.cover) as bits,
+        select matched.scan_id, matched.record_id, matched.set_id, matched.reference_id, matched.verified,
+            bit_length(matched.cover) as bits,
             matched.span.start + greatest(older.span.reference_start - matched.span.reference_start, 0) as first,
             least(matched.span.start + older.span.reference_end - matched.span.reference_start, matched.span.end) as last
         from (select *, unnest(spans) as span from known_matches where not predates and label = 'synthetic') as matched
         join older on older.set_id = matched.set_id and older.reference_id = matched.reference_id
     )
     where first < last
-    group by scan_id, record_id, set_id, reference_id
 )
+-- Findings and the words to be taken out of them are put together by grouping, not by a join: the planner would take the
+-- join for thousands of times its size, and then put all observations into a hash table.
 select
-    matched.scan_id, matched.record_id, matched.reference_id, matched.set_id, matched.tier, matched.share,
-    matched.matched_words, matched.verified, matched.label, matched.model, matched.model_family, matched.words,
-    case when older_words.mask is null then matched.cover else matched.cover & ~ older_words.mask end as cover,
-    matched.label = 'synthetic' and not matched.predates as admissible
-from known_matches as matched
-left join older_words on older_words.scan_id = matched.scan_id and older_words.record_id = matched.record_id
-    and older_words.set_id = matched.set_id and older_words.reference_id = matched.reference_id
+    scan_id, record_id, reference_id, set_id, any_value(tier) as tier, any_value(share) as share,
+    any_value(matched_words) as matched_words, verified, any_value(label) as label, any_value(model) as model,
+    any_value(model_family) as model_family, any_value(words) as words,
+    any_value(cover) & ~ coalesce(bit_or(mask), bitstring('0', any_value(bit_length(cover))::integer)) as cover,
+    any_value(label) = 'synthetic' and not bool_or(predates) as admissible
+from (
+    select scan_id, record_id, reference_id, set_id, tier, share, matched_words, verified, label, model, model_family, words,
+        cover, predates, null::bit as mask
+    from known_matches
+    union all
+    select scan_id, record_id, reference_id, set_id, null, null, null, verified, null, null, null, null, null, null, mask
+    from older_words
+)
+group by scan_id, record_id, reference_id, set_id, verified

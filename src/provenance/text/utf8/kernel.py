@@ -77,7 +77,9 @@ def decode(data, at):
     if first < 0xE0:
         return (first & 0x1F) << 6 | np.int64(data[np.uint64(at + 1)]) & 0x3F, 2
     if first < 0xF0:
-        return (first & 0xF) << 12 | (np.int64(data[np.uint64(at + 1)]) & 0x3F) << 6 | np.int64(data[np.uint64(at + 2)]) & 0x3F, 3
+        return (first & 0xF) << 12 | (np.int64(data[np.uint64(at + 1)]) & 0x3F) << 6 | np.int64(
+            data[np.uint64(at + 2)]
+        ) & 0x3F, 3
     return (
         (first & 7) << 18
         | (np.int64(data[np.uint64(at + 1)]) & 0x3F) << 12
