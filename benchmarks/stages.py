@@ -1,8 +1,9 @@
-"""Measure how a scan's time divides among its stages.
+"""Measure how a scan's processor time divides among its stages.
 
 Runs ``pv.scan`` with one job over the given sources, with a clock around each stage's function: what a stage calls is
-counted as its own unless it is a stage too. ``--known FILE`` registers a set to match against first; ``--repeat`` scans
-several times (in new stores) and prints the median and the range of each share.
+counted as its own unless it is a stage too. The clock is the process's processor time, so a busy machine disturbs it
+little and waiting for the disk does not show. ``--known FILE`` registers a set to match against first; ``--repeat``
+scans several times (in new stores) and prints the median and the range of each share.
 """
 
 from __future__ import annotations
@@ -133,7 +134,8 @@ def main():
     result, chars, _ = runs[0]
     print(
         f"{result.records} records, {chars / 1e6:.1f} million characters of text, {result.bytes / 1e6:.1f} MB stored; "
-        f"{', '.join(f'{s:.2f}' for s in seconds)} s, {chars / 1e6 / seconds[0]:.2f} million characters/s at best"
+        f"{', '.join(f'{s:.2f}' for s in seconds)} s of processor, "
+        f"{chars / 1e6 / seconds[0]:.2f} million characters/s at best"
     )
     print("| stage | median s | share | range of shares |\n|---|--:|--:|--:|")
     for stage in sorted({s for *_, spent in runs for s in spent}, key=lambda s: -runs[0][2].get(s, 0)):
