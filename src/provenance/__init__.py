@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from provenance import fingerprint
-    from provenance.pipeline import Detector, check, explain, filter, register, rematch, retag, scan, unregister
+    from provenance.pipeline.detect import Detector
+    from provenance.pipeline.explain import explain
+    from provenance.pipeline.filter import filter_records as filter
+    from provenance.pipeline.register import register, unregister
+    from provenance.pipeline.rematch import rematch
+    from provenance.pipeline.scan import scan
+    from provenance.pipeline.verbs import check, retag
     from provenance.store import Store
 
 _HOMES = {

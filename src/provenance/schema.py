@@ -221,8 +221,7 @@ FINGERPRINTS: Final = pa.schema(
     ]
 )
 """What is kept of a scanned text so that copies can be found later, packed little-endian:
-``bands`` uint32 keys, ``passages`` uint32 hashes, ``positions`` uint16/uint32 deltas. ``content_check`` is BLAKE2b-128 of
-the folded text."""
+see `provenance.fingerprint.packing`. ``content_check`` is BLAKE2b-128 of the folded text."""
 
 REJECTS: Final = pa.schema(
     [

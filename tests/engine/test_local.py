@@ -9,8 +9,7 @@ from provenance.engine import Done, Failed, Yielded, run
 
 
 def count_up(n):
-    for value in range(n):
-        yield value
+    yield from range(n)
     if n == 13:
         raise ValueError("unlucky")
 

@@ -28,7 +28,6 @@ def test_the_namespace_tags_as_the_detector_does(lazy):
 
 @pytest.mark.parametrize("order", ["import provenance, polars", "import polars, provenance"])
 def test_either_import_order_registers_it_and_provenance_alone_does_not_load_polars(order):
-    code = f"import sys\nimport provenance\nassert 'polars' not in sys.modules\n{order}\nassert polars.DataFrame().provenance"
-    if order.startswith("import polars"):
-        code = f"{order}\nassert polars.DataFrame().provenance"
+    first = "" if order.startswith("import polars") else "import provenance\nassert 'polars' not in sys.modules\n"
+    code = f"import sys\n{first}{order}\nassert polars.DataFrame().provenance"
     subprocess.run([sys.executable, "-c", code], check=True)

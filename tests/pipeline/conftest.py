@@ -75,7 +75,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory, text: Any, jsonl: Any) -> P
     jsonl(folder / "crawl" / "c.jsonl", [{"text": f"{text(31)} {other}"}, {"text": ""}])
     with (folder / "crawl" / "c.jsonl").open("a") as file:
         file.write("{broken\n")
-    jsonl(folder / "one.jsonl", [{"text": f"{prompt} {generation}", "prompt": prompt}, {"text": text(41), "prompt": ""}])
+    jsonl(
+        folder / "one.jsonl", [{"text": f"{prompt} {generation}", "prompt": prompt}, {"text": text(41), "prompt": ""}]
+    )
     jsonl(folder / "two.jsonl", [{"text": other}, {"text": human}, {"text": text(42, 6)}])
     jsonl(folder / "people.jsonl", [{"text": human}])
     return folder

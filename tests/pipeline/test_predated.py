@@ -46,13 +46,13 @@ def test_a_passage_older_than_the_model_is_taken_out_of_its_generation(tmp_path)
 
 
 def test_without_the_older_page_the_whole_generation_is_the_models(tmp_path):
-    found = tags(tmp_path, lambda old, new: [{"text": old, "date": "2024-01-01"}])
+    found = tags(tmp_path, lambda old, _: [{"text": old, "date": "2024-01-01"}])
     assert found == [("synthetic", "match:passage", 200)]
 
 
 def test_a_page_that_only_claims_an_early_date_excuses_nothing(tmp_path):
     found = tags(
         tmp_path,
-        lambda old, new: [{"text": old, "created": "2010-01-01"}, {"text": old, "created": "2024-01-01"}],
+        lambda old, _: [{"text": old, "created": "2010-01-01"}, {"text": old, "created": "2024-01-01"}],
     )
     assert [row[2] for row in found] == [200, 200]

@@ -256,7 +256,9 @@ def test_two_scans_into_one_store_both_finish_and_one_scan_is_not_run_twice(corp
         yield from worker.scan_source(task)
 
     monkeypatch.setattr(scanning, "scan_source", slow)
-    first = threading.Thread(target=lambda: results.update(a=pv.scan(corpus / "crawl" / "a.jsonl", store=store, jobs=1)))
+    first = threading.Thread(
+        target=lambda: results.update(a=pv.scan(corpus / "crawl" / "a.jsonl", store=store, jobs=1))
+    )
     first.start()
     assert inside.wait(30)
     with pytest.raises(StoreError, match="Another process is at this very scan"):
@@ -299,9 +301,7 @@ def test_readers_are_served_while_a_scan_publishes_and_hold_up_nothing(corpus, t
 def test_a_script_without_a_main_guard_can_scan_with_workers(corpus, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "import sys, provenance as pv\n"
-        "print('begun')\n"
-        "print(pv.scan(sys.argv[1], store=sys.argv[2], jobs=2).records)\n"
+        "import sys, provenance as pv\nprint('begun')\nprint(pv.scan(sys.argv[1], store=sys.argv[2], jobs=2).records)\n"
     )
     path = os.pathsep.join([str(Path(pv.__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(

@@ -25,7 +25,7 @@ TYPES = {
     "text_kind": "VARCHAR",
     "words": "INTEGER",
     "evidence": (
-        "STRUCT(kind VARCHAR, \"name\" VARCHAR, detail VARCHAR, weight DOUBLE, measured BOOLEAN, decides BOOLEAN)[]"
+        'STRUCT(kind VARCHAR, "name" VARCHAR, detail VARCHAR, weight DOUBLE, measured BOOLEAN, decides BOOLEAN)[]'
     ),
     "style_score": "DOUBLE",
     "p_human": "DOUBLE",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from provenance.cli import lineage, records, scanning, upkeep
+from provenance.cli import lineage, models, records, scanning, upkeep
 
 app = typer.Typer(
     name="provenance",
@@ -24,8 +24,8 @@ app.command()(scanning.unregister)
 app.command()(scanning.rematch)
 app.command("filter")(scanning.filter_records)
 app.command()(scanning.retag)
-app.command()(scanning.train)
-app.command()(scanning.evaluate)
+app.command()(models.train)
+app.command()(models.evaluate)
 app.command()(records.explain)
 app.command()(records.sql)
 app.add_typer(lineage.app, name="lineage")

@@ -37,12 +37,14 @@ def hash_grams(hashes, start, length, grams, count, powers):
             combined = np.uint32(combined * MULTIPLIER + hashes[start + i])
         grams[0] = _mix(combined)
         return
-    for i in range(count):
-        grams[i] = np.uint32(0)
+    # Slices start at zero: the loops over them need no check for negative places, and become vector loops.
+    grams = grams[:count]
+    grams[:] = np.uint32(0)
     for j in range(width):
         power = powers[j]
+        tokens = hashes[start + j : start + j + count]
         for i in range(count):
-            grams[i] = np.uint32(grams[i] + np.uint32(hashes[start + i + j] * power))
+            grams[i] = np.uint32(grams[i] + np.uint32(tokens[i] * power))
     for i in range(count):
         grams[i] = _mix(grams[i])
 
@@ -66,18 +68,19 @@ def minhash_rows(hashes, offsets, powers, multipliers, shifts, signatures):
             for i in range(count, count + GROUP):
                 shingles[i] = shingles[count - 1]
             for lane in range(0, signatures.shape[1], LANES):
-                _lower(signatures[row, lane : lane + LANES], shingles, count, multipliers, shifts, lane)
+                stop = lane + LANES
+                _lower(signatures[row, lane:stop], shingles, count, multipliers[lane:stop], shifts[lane:stop])
 
 
 @inner
-def _lower(minima, shingles, count, multipliers, shifts, lane):
+def _lower(minima, shingles, count, multipliers, shifts):
     """Take the minimum of 64 permutations over a tile of shingles, eight shingles at a time."""
     for i in range(0, count, GROUP):
         h0, h1, h2, h3 = shingles[i], shingles[i + 1], shingles[i + 2], shingles[i + 3]
         h4, h5, h6, h7 = shingles[i + 4], shingles[i + 5], shingles[i + 6], shingles[i + 7]
         for j in range(LANES):
-            a = multipliers[lane + j]
-            b = shifts[lane + j]
+            a = multipliers[j]
+            b = shifts[j]
             low = min(np.uint32(a * h0 + b), np.uint32(a * h1 + b))
             low = min(low, min(np.uint32(a * h2 + b), np.uint32(a * h3 + b)))
             low = min(low, min(np.uint32(a * h4 + b), np.uint32(a * h5 + b)))

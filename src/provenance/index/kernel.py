@@ -12,7 +12,7 @@ _BLOCK = 128
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _mix(key):  # type: ignore[no-untyped-def]
+def _mix(key):
     key = uint32(key)
     key ^= key >> uint32(16)
     key = uint32(key * uint32(0x85EBCA6B))
@@ -23,14 +23,14 @@ def _mix(key):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def mix(keys, out):  # type: ignore[no-untyped-def]
+def mix(keys, out):
     """Write MurmurHash3's 32-bit finaliser (a bijection) of ``keys`` to ``out``."""
     for i in range(len(keys)):
         out[i] = _mix(keys[i])
 
 
 @njit(cache=True, nogil=True)
-def directory_of(keys, bits, counts):  # type: ignore[no-untyped-def]
+def directory_of(keys, bits, counts):
     """Count sorted or unsorted ``keys`` by their ``bits`` leading bits into ``counts[1:]``."""
     shift = uint64(32 - bits)
     for i in range(len(keys)):
@@ -38,7 +38,7 @@ def directory_of(keys, bits, counts):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def find(keys, directory, bits, queries, starts, ends):  # type: ignore[no-untyped-def]
+def find(keys, directory, bits, queries, starts, ends):
     """Find the postings of mixed ``queries`` in one sorted partition.
 
     Args:
@@ -101,7 +101,7 @@ def find(keys, directory, bits, queries, starts, ends):  # type: ignore[no-untyp
 
 
 @njit(cache=True, nogil=True)
-def find_in_partitions(keys, directory, bits, queries, starts, ends):  # type: ignore[no-untyped-def]
+def find_in_partitions(keys, directory, bits, queries, starts, ends):
     """Do :func:`find` in each row of ``keys``; starts and ends count from the first partition's first posting."""
     sound = True
     for p in range(len(keys)):
@@ -113,7 +113,7 @@ def find_in_partitions(keys, directory, bits, queries, starts, ends):  # type: i
 
 
 @njit(cache=True, nogil=True)
-def emit(starts, ends, texts, live, check_words, limit, distinct, drop, capped, out):  # type: ignore[no-untyped-def]
+def emit(starts, ends, texts, live, check_words, limit, distinct, drop, capped, out):
     """List the live postings that queries found.
 
     Args:
@@ -162,7 +162,7 @@ def emit(starts, ends, texts, live, check_words, limit, distinct, drop, capped, 
 
 
 @njit(cache=True, nogil=True)
-def gather(values, offsets, chosen, out):  # type: ignore[no-untyped-def]
+def gather(values, offsets, chosen, out):
     """Concatenate the rows ``chosen`` of a ragged array into ``out``."""
     at = 0
     for c in range(len(chosen)):
@@ -172,7 +172,7 @@ def gather(values, offsets, chosen, out):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def scatter(values, offsets, chosen, out, places):  # type: ignore[no-untyped-def]
+def scatter(values, offsets, chosen, out, places):
     """Copy the rows ``chosen`` of a ragged array to ``places`` in ``out``."""
     for c in range(len(chosen)):
         at = places[c]

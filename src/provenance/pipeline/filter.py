@@ -199,7 +199,7 @@ def _kept_rows(
             here = tags.take(pa.array(np.searchsorted(wanted, positions)))
             copied += len(rows)
             count += len(rows)
-            if not lines and not tables:
+            if copy is _copy_records and isinstance(rows, pa.Table):
                 rows = rows.append_column("language", here.column("language"))
             yield sinks.with_tags(rows, here.select(_TAG_COLUMNS)) if with_tags else rows
             if progress is not None:

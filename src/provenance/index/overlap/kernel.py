@@ -25,7 +25,7 @@ _MULTIPLIER = 0x9E3779B97F4A7C15
 
 
 @njit(cache=True, nogil=True)
-def _fill_table(tokens, heads, chain, grams):  # type: ignore[no-untyped-def]
+def _fill_table(tokens, heads, chain, grams):
     size = uint64(1)
     while size < uint64(2 * len(tokens)):
         size <<= uint64(1)
@@ -44,7 +44,7 @@ def _fill_table(tokens, heads, chain, grams):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _informative(tokens, start):  # type: ignore[no-untyped-def]
+def _informative(tokens, start):
     distinct = 0
     for a in range(start, start + RUN_TOKENS):
         new = True
@@ -58,7 +58,7 @@ def _informative(tokens, start):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _find_runs(left, right, heads, chain, grams, mask, reached, runs):  # type: ignore[no-untyped-def]
+def _find_runs(left, right, heads, chain, grams, mask, reached, runs):
     """List maximal common runs as (start in left, start in right, length), in order of their first seed."""
     reached[: len(left) + len(right) + 1] = 0
     count = 0
@@ -108,7 +108,7 @@ def _find_runs(left, right, heads, chain, grams, mask, reached, runs):  # type: 
 
 
 @njit(cache=True, nogil=True)
-def _link_runs(runs, count, score, previous):  # type: ignore[no-untyped-def]
+def _link_runs(runs, count, score, previous):
     """Give each run its best predecessor: earlier and near on both sides."""
     for k in range(count):
         score[k] = runs[k, 2]
@@ -129,7 +129,7 @@ def _link_runs(runs, count, score, previous):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _fill_gap(left, right, a, b, c, d, left_marks, right_marks):  # type: ignore[no-untyped-def]
+def _fill_gap(left, right, a, b, c, d, left_marks, right_marks):
     """Mark equal tokens between runs that end at ``(a, b)`` and start at ``(c, d)``, on the runs' own diagonals."""
     gap = min(c - a, d - b)
     if gap <= 0:
@@ -159,7 +159,7 @@ def _fill_gap(left, right, a, b, c, d, left_marks, right_marks):  # type: ignore
 
 
 @njit(cache=True, nogil=True)
-def _keep_chains(left, right, runs, count, score, previous, used, left_marks, right_marks, spans):  # type: ignore[no-untyped-def]
+def _keep_chains(left, right, runs, count, score, previous, used, left_marks, right_marks, spans):
     """Mark the tokens of every chain that means something; return how many spans were written."""
     used[:count] = 0
     kept = 0
@@ -211,7 +211,7 @@ def _keep_chains(left, right, runs, count, score, previous, used, left_marks, ri
 
 
 @njit(cache=True, nogil=True)
-def _distinct(tokens, marks, limit, seen):  # type: ignore[no-untyped-def]
+def _distinct(tokens, marks, limit, seen):
     """Count distinct marked tokens, up to ``limit``."""
     count = 0
     for p in range(len(tokens)):
@@ -230,7 +230,7 @@ def _distinct(tokens, marks, limit, seen):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def overlap(  # type: ignore[no-untyped-def]
+def overlap(
     left_tokens,
     left_offsets,
     right_tokens,
