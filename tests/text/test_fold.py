@@ -84,6 +84,15 @@ def test_every_assigned_code_point_alone() -> None:
     assert folded(*characters) == expected
 
 
+def test_every_character_that_changes_beside_letters_of_two_scripts() -> None:
+    characters = [chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    changing = [c for c, result in zip(characters, folded(*characters), strict=True) if c != result]
+    assert len(changing) > 10_000
+    changing = changing[:7000] + changing[7000::5]
+    texts = [text for c in changing for text in (c, f"a{c}", f"{c}\u0431", f"e {c}{c}\u0301")]
+    assert folded(*texts) == [fold_reference(text) for text in texts]
+
+
 @pytest.mark.parametrize(
     ("disguised", "plain_text"),
     [

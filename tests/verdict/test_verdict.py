@@ -46,9 +46,10 @@ PLAIN: dict[str, Any] = {
     "evidence": [],
 }
 QUERY = """
-select decision(captured_at, date_origin, recovered, text_kind, words, evidence, p_human, p_synthetic, calibration_bin,
-                synthetic_words, match_share, is_copy, human_share, unverified_words, unverified_share, policy) as decided,
-       verdict_score(captured_at, date_origin, recovered, evidence, style_score, match_share, human_share, policy) as score
+select
+    decision(captured_at, date_origin, recovered, text_kind, words, evidence, p_human, p_synthetic, calibration_bin,
+             synthetic_words, match_share, is_copy, human_share, unverified_words, unverified_share, policy) as decided,
+    verdict_score(captured_at, date_origin, recovered, evidence, style_score, match_share, human_share, policy)
 from (select {columns}, $2::json::{policy} as policy)
 """
 
@@ -317,5 +318,6 @@ def test_without_evidence_the_score_is_the_prior_of_the_month(judge, captured_at
 
 def test_weights_add_up_in_log_odds(judge):
     row = {**PLAIN, "evidence": [piece("marker", "x", 1.5, False)], "style_score": 99.0, "match_share": 0.5}
-    odds = math.log(0.4 / 0.6) + 1.5 + 6.0 + 9.0 * 0.5
+    # Half of the words are more than the share that decides: the match weighs fully.
+    odds = math.log(0.4 / 0.6) + 1.5 + 6.0 + 9.0
     assert judge(row, DEFAULT)[2] == pytest.approx(1 / (1 + math.exp(-odds)))

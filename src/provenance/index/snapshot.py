@@ -119,6 +119,25 @@ class Index:
         findings += [finding for finding in found if (finding.row, finding.check) not in copied]
         return to_table(select(self._referenced(findings)), common)
 
+    def worth_matching(self, stored: pa.RecordBatch | StoredFingerprints) -> npt.NDArray[np.int64]:
+        """Return the rows of stored fingerprints that `match` would compare with any text, in order.
+
+        Estimates are too low near the ends of a passage, so a record with a short one is known by this alone.
+        """
+        from provenance import fingerprint
+
+        if isinstance(stored, pa.RecordBatch):
+            stored = fingerprint.unpack(stored)
+        if not self.shelves or not len(stored):
+            return np.empty(0, dtype=np.int64)
+        words = stored.words.astype(np.int64)
+        copies = lookup.exact_hits(self.shelves, check_array(stored.content_checks)).queries
+        band = lookup.band_hits(self.shelves, stored.bands)
+        passage, _ = lookup.passage_hits(self.shelves, stored.passage_hashes)
+        passage_rows = np.repeat(np.arange(len(words)), np.diff(stored.passage_offsets))
+        rows = np.unique(np.concatenate([copies, band.queries % len(words), passage_rows[passage.queries]]))
+        return rows[words[rows] > 0].astype(np.int64)
+
     def _copies(
         self, checks: npt.NDArray[np.uint8], content_ids: Sequence[str] | None, words: npt.NDArray[np.int64]
     ) -> Iterator[Finding]:

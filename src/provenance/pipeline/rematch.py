@@ -68,21 +68,24 @@ def rematch_segments(
 ) -> RematchResult:
     """Match the stored fingerprints of some scans against the sets of some segments, and publish what is new.
 
-    The whole index is asked, as a scan asks it, because what counts as boilerplate depends on all of it; then
-    only findings of the sets in question are kept.
+    Records are picked by those segments alone, and verified against the whole index, as a scan asks it, because
+    what counts as boilerplate depends on all of it; then only findings of the sets in question are kept.
     """
     if not scan_ids or not segments:
         return RematchResult(0, 0, 0)
-    index = Index.open(catalogue.index_folder(store), *catalogue.live_segments(store))
+    live, withdrawn = catalogue.live_segments(store)
+    fresh = Index.open(catalogue.index_folder(store), segments, withdrawn)
+    index = fresh if set(segments) == set(live) else Index.open(catalogue.index_folder(store), live, withdrawn)
     sets = catalogue.sets_of(store, segments)
     tables: list[pa.Table] = []
     unreadable: list[str] = []
     candidates = 0
     for scan_id in scan_ids:
-        estimated = _of_sets(_candidates(store, scan_id, index, progress), sets)
-        candidates += len(set(estimated.column("record_id").to_pylist()))
-        if verify and estimated.num_rows:
-            estimated = _of_sets(_verified(store, scan_id, index, estimated, unreadable), sets)
+        wanted, estimated = _candidates(store, scan_id, fresh, progress)
+        candidates += len(wanted)
+        if verify and len(wanted):
+            estimated = _verified(store, scan_id, index, wanted, estimated, unreadable)
+        estimated = _of_sets(estimated, sets)
         tables.append(_new_only(store, scan_id, estimated))
     found = _publish(store, pa.concat_tables(tables), segments)
     verified = pc.sum(found.column("verified").cast(pa.int64())).as_py() or 0
@@ -95,7 +98,10 @@ def _of_sets(found: pa.Table, sets: Collection[str] | None) -> pa.Table:
     return found.filter(pc.is_in(found.column("set_id"), value_set=pa.array(sorted(sets), pa.string())))
 
 
-def _candidates(store: Store, scan_id: str, index: Index, progress: Progress | None) -> pa.Table:
+def _candidates(
+    store: Store, scan_id: str, index: Index, progress: Progress | None
+) -> tuple[pa.ChunkedArray, pa.Table]:
+    """Return the records that may share something with a reference, and what their fingerprints alone say of that."""
     parts = catalogue.rows(
         store,
         "select path, rows from parts where kind = 'fingerprints' and group_id = ? and withdrawn_at is null "
@@ -104,27 +110,31 @@ def _candidates(store: Store, scan_id: str, index: Index, progress: Progress | N
     )
     total, done = sum(part["rows"] for part in parts), 0
     tables = [MATCH_COLUMNS.empty_table()]
+    wanted: list[pa.Array] = []
+    count = 0
     for part in parts:
         with pq.ParquetFile(store.root / part["path"]) as file:
             for batch in file.iter_batches(_BATCH):
-                found = index.match_packed(batch)
-                tables.append(with_record_ids(found, batch.column("record_id"), scan_id))
-                done += batch.num_rows
+                wanted.append(batch.column("record_id").take(pa.array(index.worth_matching(batch))))
+                tables.append(with_record_ids(index.match_packed(batch), batch.column("record_id"), scan_id))
+                done, count = done + batch.num_rows, count + len(wanted[-1])
                 if progress is not None:
-                    progress(done, total, sum(table.num_rows for table in tables))
-    return pa.concat_tables(tables)
+                    progress(done, total, count)
+    return pa.chunked_array(wanted, pa.string()), pa.concat_tables(tables)
 
 
-def _verified(store: Store, scan_id: str, index: Index, estimated: pa.Table, unreadable: list[str]) -> pa.Table:
+def _verified(
+    store: Store, scan_id: str, index: Index, wanted: pa.ChunkedArray, estimated: pa.Table, unreadable: list[str]
+) -> pa.Table:
     """Replace what fingerprints estimated by what the texts say, for every source that reads as it did."""
     options = ReadOptions(**catalogue.read_options(catalogue.scan_row(store, scan_id) or {}))
-    wanted = estimated.column("record_id").unique()
     kept = [MATCH_COLUMNS.empty_table()]
     for source, positions in _sources_of(store, scan_id, wanted):
         records = pa.array(list(positions), pa.string())
         of_source = estimated.filter(pc.is_in(estimated.column("record_id"), value_set=records))
         if not is_unchanged(source):
-            unreadable.append(source["uri"])
+            if of_source.num_rows:
+                unreadable.append(source["uri"])
             kept.append(of_source)
             continue
         try:
@@ -171,7 +181,7 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _sources_of(store: Store, scan_id: str, wanted: pa.Array) -> list[tuple[dict[str, Any], dict[str, int]]]:
+def _sources_of(store: Store, scan_id: str, wanted: pa.ChunkedArray) -> list[tuple[dict[str, Any], dict[str, int]]]:
     """Return the sources that hold these records, each with the position of every such record."""
     with store.read() as connection:
         connection.register("wanted", pa.table({"record_id": wanted}))

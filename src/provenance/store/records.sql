@@ -12,32 +12,10 @@ select
         list_transform(observed, lambda e: {
             'kind': e.kind, 'detail': e.detail, 'weight': e.weight, 'measured': e.measured,
             'name': e.name, 'decides': e.decides}),
-        case when trusted_date(captured_at, date_origin, recovered, policy) < policy.dated_before then [{
-            'kind': 'dated',
-            'detail': format('captured on {} by the {} date, before {}', strftime(captured_at, '%Y-%m-%d'), date_origin,
-                             strftime(policy.dated_before, '%Y-%m-%d')),
-            'weight': policy.weights_dated, 'measured': false, 'name': 'before', 'decides': true}] else [] end,
-        case when synthetic_words > 0 then [{
-            'kind': 'matched',
-            'detail': format('{} of {} words stand in verified passages of {}', synthetic_words, words,
-                             coalesce(model, match_set, 'a synthetic reference')),
-            'weight': policy.weights_matched * match_share, 'measured': false,
-            'name': if(is_copy, 'copy', 'passage'), 'decides': decided.reason in ('match:copy', 'match:passage')}] else [] end,
-        case when unverified_words > 0 then [{
-            'kind': 'matched',
-            'detail': format('{} of {} words stand in passages that are not yet verified', unverified_words, words),
-            'weight': 0.0::double, 'measured': false,
-            'name': 'unverified', 'decides': false}] else [] end,
-        case when human_share > 0 then [{
-            'kind': 'matched',
-            'detail': format('{} of {} words stand in verified passages of known human text', human_words, words),
-            'weight': -policy.weights_matched * human_share, 'measured': false,
-            'name': 'human-reference', 'decides': decided.reason = 'match:human-reference'}] else [] end,
-        case when style_score is not null then [{
-            'kind': 'style',
-            'detail': format('p_human {:.4f}, p_synthetic {:.4f} in {}', p_human, p_synthetic, calibration_bin),
-            'weight': greatest(least(style_score, policy.weights_style_cap), -policy.weights_style_cap),
-            'measured': true, 'name': coalesce(calibration_bin, ''), 'decides': decided.reason = 'style'}] else [] end
+        dated_evidence(captured_at, date_origin, recovered, policy),
+        matched_evidence(words, synthetic_words, match_share, unverified_words, human_words, human_share, is_copy,
+                         coalesce(model, match_set, 'a synthetic reference'), decided.reason, policy),
+        style_evidence(style_score, p_human, p_synthetic, calibration_bin, decided.reason, policy)
     ) as evidence,
     date_origin, text_kind, model, match_set, match_reference, match_tier, coalesce(is_copy, false) as is_copy,
     human_share, unverified_words, unverified_share, policy_id

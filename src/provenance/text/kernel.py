@@ -28,24 +28,27 @@ ROOM = 128
 """Bytes kept free behind the output: more than any one character folds to."""
 LATIN = 2
 """The bit of Latin in a set of scripts."""
+SEVERAL = 5
+"""The script of a character that folds to letters of several, such as the kilo-ohm sign."""
 ANY_SCRIPT = 0xE0
 """Property bits of which one is set for Latin, Cyrillic, Greek and Armenian letters."""
 
 
 @inner_inlined
-def _fold_eight(chunk, after_space):
+def _fold_eight(chunk, before):
     """Eight ASCII bytes in lower case with white space as spaces, and the high bits of those that need more care.
 
-    Those are white space after white space, and what is not ASCII.
+    Those are white space after white space, and what is not ASCII. ``before`` is 0x80 after white space, else 0;
+    the third value is that for the next eight.
     """
     low = chunk & LOW_BITS
     blank = (low + U64(0x7777777777777777)) & ~(low + U64(0x7272727272727272)) & HIGH_BITS
     upper = (low + U64(0x3F3F3F3F3F3F3F3F)) & ~(low + U64(0x2525252525252525)) & HIGH_BITS
-    filled = (blank >> U64(7)) * U64(0xFF)
-    folded = (low & ~filled) | (U64(0x2020202020202020) & filled) | upper >> U64(2)
+    # 0x80 >> 2 is both a space and what tells cases apart.
+    folded = low & ~((blank >> U64(7)) * U64(0xFF)) | (blank | upper) >> U64(2)
     spaces = ~((folded ^ U64(0x2020202020202020)) + LOW_BITS) & HIGH_BITS
-    stops = (spaces & (spaces << U64(8) | (U64(0x80) if after_space else U64(0)))) | (chunk & HIGH_BITS)
-    return folded, stops
+    stops = spaces & (spaces << U64(8) | before) | chunk & HIGH_BITS
+    return folded, stops, spaces >> U64(56)
 
 
 @inner
@@ -172,12 +175,13 @@ def _fold_text(  # noqa: C901 - one loop: a call in it costs more than what it d
         if to > size:
             return -1, segment
         if at < fast_end and data[at] < 128:
-            folded, stops = _fold_eight(load(data, at), after_space)
-            while stops == 0 and at + 8 < fast_end and to <= size:
+            folded, stops, before = _fold_eight(load(data, at), U64(0x80) if after_space else U64(0))
+            last = min(fast_end - 8, at + size - to)
+            while stops == 0 and at < last:
                 save(out, to, folded)
                 at += 8
                 to += 8
-                folded, stops = _fold_eight(load(data, at), folded >> U64(56) == 32)
+                folded, stops, before = _fold_eight(load(data, at), before)
             save(out, to, folded)
             length = np.int64(trailing_zeros(stops) >> U64(3))
             length = min(length, end - at)
@@ -208,6 +212,7 @@ def _fold_text(  # noqa: C901 - one loop: a call in it costs more than what it d
             scripts = (scripts | 1 << (kind >> 5 & 7) & ~1) if kind & 9 else 0
             suspect |= scripts & (scripts - 1) != 0
             if kind & 8:
+                suspect |= kind >> 5 & 7 == SEVERAL
                 entry = np.int64(entries[np.uint64(place)])
                 first = np.int64(composed_offsets[entry])
                 length = np.int64(composed_offsets[entry + 1]) - first

@@ -28,7 +28,7 @@ class UnicodeTables(NamedTuple):
         properties: uint16 at ``block * 128 + (code & 127)``: bits 0-1 token class (0 separates, 1 word, 2 a
             token by itself, 3 goes with what stands before it), bit 2 joins what stands before it or vanishes,
             bit 3 folds to something else, bit 4 white space, bits 5-7 script (1 Latin, 2 Cyrillic, 3 Greek,
-            4 Armenian), bits 8-15 canonical combining class.
+            4 Armenian, 5 for what folds to letters of several), bits 8-15 canonical combining class.
         entries: uint16 at the same place: which mapping, 0 for none.
         part_offsets: uint32, where the decomposed form of a mapping starts in ``parts``.
         parts: uint32 code points.

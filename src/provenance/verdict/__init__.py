@@ -9,13 +9,15 @@ from __future__ import annotations
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from provenance import evidence
+
 if TYPE_CHECKING:
     import duckdb
 
 
 def macros() -> str:
-    """Return the SQL text that creates the macros."""
-    return resources.files(__package__).joinpath("verdict.sql").read_text(encoding="utf-8")
+    """Return the SQL text that creates the macros, with those of the evidence that they call."""
+    return evidence.macros() + "\n" + resources.files(__package__).joinpath("verdict.sql").read_text(encoding="utf-8")
 
 
 def install(connection: duckdb.DuckDBPyConnection) -> None:

@@ -3,10 +3,6 @@
 -- The first rule that applies decides. Every number comes from the policy (a STRUCT, see provenance.policy); the
 -- expression reads nothing else, so the same text gives the same tag over the store and over Arrow batches.
 
--- A date that the policy trusts, or null.
-create or replace macro trusted_date(captured_at, date_origin, recovered, policy) as
-    case when not recovered and list_contains(policy.dated_trust, date_origin) then captured_at end;
-
 -- The first name, in the order of observation, of a piece of evidence that decides on its own under the policy.
 create or replace macro deciding_name(evidence, wanted_kind, ignored) as
     list_filter(evidence, lambda e: e.kind = wanted_kind and e.decides and not list_contains(ignored, e.name))[1].name;
@@ -51,23 +47,14 @@ create or replace macro decision(captured_at, date_origin, recovered, text_kind,
         else {'tag': 'unknown', 'reason': 'inconclusive'}
     end;
 
--- Share of new web text that models wrote when the record was captured; records without a trusted date take the last
--- step, because an undated text may be as young as the youngest.
-create or replace macro prior_share(trusted_at, policy) as
-    coalesce(list_filter(policy.prior, lambda step: step."from" <= coalesce(trusted_at, date '9999-01-01'))[-1].share,
-             policy.prior[1].share);
-
 -- Posterior probability of synthetic from the prior and the sum of the weights. It ranks; it does not decide.
 create or replace macro verdict_score(captured_at, date_origin, recovered, evidence, style_score, match_share, human_share,
                                       policy) as
     1 / (1 + exp(-(
         ln(prior_share(trusted_date(captured_at, date_origin, recovered, policy), policy)
            / (1 - prior_share(trusted_date(captured_at, date_origin, recovered, policy), policy)))
-        + case when trusted_date(captured_at, date_origin, recovered, policy) < policy.dated_before
-               then policy.weights_dated else 0 end
+        + dated_weight(captured_at, date_origin, recovered, policy)
         + coalesce(list_sum(list_transform(evidence, lambda e: e.weight)), 0)
-        -- Not coalesce(): greatest() and least() pass over a null, so a missing score would count as the cap.
-        + case when style_score is null then 0
-               else greatest(least(style_score, policy.weights_style_cap), -policy.weights_style_cap) end
-        + policy.weights_matched * (coalesce(match_share, 0) - coalesce(human_share, 0))
+        + style_weight(style_score, policy)
+        + matched_weight(match_share, human_share, policy)
     )));

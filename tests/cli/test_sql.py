@@ -1,0 +1,110 @@
+"""``provenance sql``: each format is what other programs expect of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pyarrow.parquet as pq
+import pytest
+
+from provenance.cli import output
+
+QUERY = """select 1 as n, 'a,"b' as s, [1, 2] as l, true as b, null as z, timestamp '2020-01-02 03:04:05' as t
+union all select 2, 'café', [], false, 1, null order by n"""
+
+
+@pytest.fixture
+def made(cli):
+    assert cli("init").code == 0
+    return cli
+
+
+def test_json_is_one_array_and_jsonl_one_object_a_line(made):
+    rows = json.loads(made("sql", QUERY, "--format", "json").out)
+    assert [row["n"] for row in rows] == [1, 2]
+    assert rows[0]["s"] == 'a,"b'
+    assert rows == json.loads(made("sql", QUERY, "--json").out)
+    assert rows == [json.loads(line) for line in made("sql", QUERY, "-f", "jsonl").out.splitlines()]
+    assert json.loads(made("sql", "select 1 where false", "-f", "json").out) == []
+    assert made("sql", "select 1 where false", "-f", "jsonl").out == ""
+
+
+def test_what_json_cannot_say_is_null(made):
+    done = made("sql", "select 'nan'::double as a, ['inf'::double, 1.0] as b", "--json")
+    assert json.loads(done.out, parse_constant=pytest.fail) == [{"a": None, "b": [None, 1.0]}]
+
+
+def test_csv(made):
+    rows = list(csv.reader(io.StringIO(made("sql", QUERY, "-f", "csv").out)))
+    assert rows == [
+        ["n", "s", "l", "b", "z", "t"],
+        ["1", 'a,"b', "[1, 2]", "true", "", "2020-01-02 03:04:05"],
+        ["2", "café", "[]", "false", "1", ""],
+    ]
+
+
+def test_parquet_to_stdout(made, tmp_path, capfdbinary):
+    from provenance.cli import run
+
+    assert run(["sql", QUERY, "-f", "parquet"]) == 0
+    table = pq.read_table(io.BytesIO(capfdbinary.readouterr().out))
+    assert table.column("n").to_pylist() == [1, 2]
+
+
+def test_two_columns_of_one_name(made):
+    assert made("sql", "select 1 as a, 2 as a", "-f", "csv").out.splitlines()[1] == "1,2"
+    assert made("sql", "select 1 as a, 2 as a").code == 0
+
+
+def test_terminal_escapes_are_shown_not_sent(made):
+    evil = "select chr(27) || '[31mred' || chr(155) || '2J' || chr(8238) || 'x' as \"c[red]\", '[bold]b[/]' as d"
+    table = made("sql", evil).out
+    assert "\x1b" not in table
+    assert "\x9b" not in table
+    assert "\u202e" not in table
+    assert "\\u001b[31mred" in table
+    assert "[bold]b[/]" in table
+    text = made("sql", evil, "--json").out
+    assert not set(text) & {"\x1b", "\x9b", "\u202e"}
+    assert json.loads(text)[0]["c[red]"] == "\x1b[31mred\x9b2J\u202ex"
+
+
+@pytest.mark.parametrize("value", ["\x1b]0;x\x07", "a\nb", "\u2066", "\ud800", "\u200b", "\x7f"])
+def test_safe_shows_controls(value):
+    shown = output.safe(value)
+    assert shown.isprintable()
+    assert "\\u" in shown
+
+
+@pytest.mark.parametrize("title", ["data/[ab]*.jsonl", "[/]", "[red]"])
+def test_titles_are_not_markup(title, capsys):
+    output.table(("a",), [(1,)], title=title)
+    assert title in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("selct 1", "selct"),
+        ("select * from recrods", "recrods"),
+        ("create table t (a int)", "read-only"),
+        ("delete from scan_log", "read-only"),
+        ("select cast(x as int) from (values ('1'), ('a')) t(x)", "Could not convert"),
+    ],
+)
+def test_a_query_that_fails_says_why(made, query, said):
+    done = made("sql", query)
+    assert done.code == 2
+    assert said in done.err
+    assert "show tables" in done.err
+    assert "fault of the program" not in done.err
+
+
+def test_the_prompt_reads_queries_and_outlives_a_wrong_one(made, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("select 1 +\n 1 as two;\nselct;\nselect 3 as three"))
+    done = made("sql", "-f", "jsonl")
+    assert done.code == 0
+    assert done.out == '{"two": 2}\n{"three": 3}\n'
+    assert "selct" in done.err
