@@ -8,6 +8,7 @@ import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -27,6 +28,13 @@ def safe(value: object) -> str:
         else f"\\u{ord(character):04x}"
         for character in text
     )
+
+
+def plain(value: object) -> object:
+    """Return a value that JSON has no word for as one that it has: a whole decimal (DuckDB's sums) is a number."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def emit(text: str) -> None:
@@ -95,7 +103,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], title: str |
     heading = None if title is None else Text(safe(title))
     grid = Table(box=SIMPLE_HEAD, title=heading, title_justify="left", title_style="bold", pad_edge=False)
     for place, header in enumerate(headers):
-        numeric = bool(rows) and all(isinstance(row[place], int | float) or row[place] is None for row in rows)
+        numeric = bool(rows) and all(isinstance(row[place], int | float | Decimal) or row[place] is None for row in rows)
         grid.add_column(Text(safe(header)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(Text(_cell(value)) for value in row))
@@ -104,6 +112,8 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], title: str |
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, Decimal):
+        value = plain(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

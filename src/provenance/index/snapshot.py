@@ -136,7 +136,8 @@ class Index:
         passage, _ = lookup.passage_hits(self.shelves, stored.passage_hashes)
         passage_rows = np.repeat(np.arange(len(words)), np.diff(stored.passage_offsets))
         rows = np.unique(np.concatenate([copies, band.queries % len(words), passage_rows[passage.queries]]))
-        return rows[words[rows] > 0].astype(np.int64)
+        found: npt.NDArray[np.int64] = rows[words[rows] > 0].astype(np.int64)
+        return found
 
     def _copies(
         self, checks: npt.NDArray[np.uint8], content_ids: Sequence[str] | None, words: npt.NDArray[np.int64]
