@@ -146,7 +146,7 @@ def test_a_walk_through_with_json_at_each_step(scanned, tmp_path):
     assert asked("lineage", "add", "run", "--trains", "m2", "--on", "d")["run"].startswith("run:")
     assert {row["name"] for row in asked("lineage", "trace", "m2")["ancestors"]} >= {"m1", "d"}
     assert asked("lineage", "loops") == []
-    assert asked("check", "d", "--for-model", "m2", "--policy", "lenient", code=1)["allowed"] is False
+    assert asked("check", "d", "--for-model", "m2", "--policy", "strict", code=1)["allowed"] is False
     assert asked("status")["records"] == 2
     assert asked("unregister", "m1-g")["withdrawn"]
     assert asked("verify")["sound"] is True

@@ -32,10 +32,10 @@ def made(tmp_path_factory, text):
     pq.write_table(table, folder / "t.parquet", row_group_size=3)
     lines = [
         json.dumps({"text": text(10), "date": DATES[0], "n": 1.0}, separators=(",", ":")),
-        '  {"date": "2024-05-01", "text": "%s"}' % text(11),
-        '{"text":"%s caf\\u00e9","date":"2011-05-01","big":12345678901234567890}\r' % text(12),
+        '  {"date": "2024-05-01", "text": "' + text(11) + '"}',
+        '{"text":"' + text(12) + ' caf\\u00e9","date":"2011-05-01","big":12345678901234567890}\r',
         "{broken",
-        '{"text": "%s"}' % text(13),
+        json.dumps({"text": text(13)}),
     ]
     (folder / "l.jsonl").write_bytes("\n".join(lines).encode() + b"\n")
     pv.scan(folder / "t.parquet", store=folder / "s", jobs=1)
@@ -59,9 +59,7 @@ def test_tags_can_be_added_and_replace_columns_of_their_names(made, tmp_path):
     folder, table, _ = made
     pv.filter("t.parquet", keep={"human", "unknown"}, out=tmp_path / "o.parquet", store=folder / "s", with_tags=True)
     got = pq.read_table(tmp_path / "o.parquet")
-    assert got.column_names == ["score", "text", "date", "tags", "price", "record_id", "tag", "reason", "score"] or (
-        set(got.column_names) == {"text", "date", "tags", "price", "record_id", "tag", "reason", "score"}
-    )
+    assert got.column_names == ["text", "date", "tags", "price", "record_id", "tag", "reason", "score"]
     assert got.column("tag").to_pylist() == ["human", "unknown", "human", "unknown"]
     assert got.column("text").to_pylist() == table.column("text").to_pylist()
     pv.filter("l.jsonl", keep={"human"}, out=tmp_path / "o.jsonl", store=folder / "s", with_tags=True)

@@ -34,6 +34,10 @@ def before(corpus, tmp_path_factory):
     return store
 
 
+def interrupted(*_, **__):
+    raise KeyboardInterrupt
+
+
 def verdicts(store):
     query = "select s.uri, r.position, r.tag, r.reason from records r join sources s using (source_id) order by all"
     return {(uri, position): (tag, reason) for uri, position, tag, reason in pv.Store(store).sql(query).fetchall()}
@@ -41,12 +45,12 @@ def verdicts(store):
 
 def test_what_is_registered_decides(before):
     found = verdicts(before)
-    assert found["a.jsonl", 0] == ("synthetic", "match:copy") or found["a.jsonl", 0] == ("synthetic", "match:passage")
+    assert found["a.jsonl", 0] == ("synthetic", "match:passage")
     assert found["a.jsonl", 2][0] == "synthetic"
     assert found["a.jsonl", 3] == ("human", "match:human-reference")
     assert found["a.jsonl", 5][0] == "unknown"  # what it shares with a generation is the prompt
     assert found["a.jsonl", 7] == ("human", "dated")
-    assert found["c.jsonl", 0] == ("synthetic", "match:passage") or found["c.jsonl", 0][0] == "unknown"
+    assert found["c.jsonl", 0][0] == "unknown"  # the other half of set two stood on an early page
 
 
 @pytest.mark.parametrize("order", [("one", "two", "people"), ("people", "two", "one")])
@@ -78,19 +82,20 @@ def test_registered_while_the_scan_runs_gives_the_same_rows(corpus, before, tmp_
 def test_an_interrupted_scan_does_not_name_a_match_twice(corpus, before, tmp_path, contents, monkeypatch):
     store = tmp_path / "torn"
     pv.Store.create(store)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
 
-        def torn(task):
-            if task.source.uri == "deep/b.jsonl":
+    def torn(task):
+        if task.source.uri == "deep/b.jsonl":
+            raise KeyboardInterrupt
+        for piece in worker.scan_source(task):
+            if isinstance(piece, worker.SourceRead) and task.source.uri == "c.jsonl":
                 raise KeyboardInterrupt
-            for piece in worker.scan_source(task):
-                if isinstance(piece, worker.SourceRead) and task.source.uri == "c.jsonl":
-                    raise KeyboardInterrupt
-                yield piece
+            yield piece
 
+    with monkeypatch.context() as patch:
         patch.setattr(worker, "_PART_ROWS", 1)
         patch.setattr(scanning, "scan_source", torn)
-        pv.scan(corpus / "crawl", store=store, jobs=1)
+        with pytest.raises(KeyboardInterrupt):
+            pv.scan(corpus / "crawl", store=store, jobs=1)
     register_all(corpus, store)
     pv.scan(corpus / "crawl", store=store, jobs=1)
     assert contents(store) == contents(before)
@@ -117,9 +122,11 @@ def test_a_set_counts_until_it_is_withdrawn_and_again_when_it_is_registered_agai
 def test_the_same_set_again_changes_nothing_but_mends_what_was_interrupted(corpus, before, tmp_path, contents):
     store = tmp_path / "s"
     pv.scan(corpus / "crawl", store=store, jobs=1)
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(registering, "rematch_segments", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
-        register_all(corpus, store)
+    for name in ("one", "two", "people"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(registering, "rematch_segments", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                register_all(corpus, store, (name,))
     results = register_all(corpus, store)
     assert results["one"].already_done
     assert results["one"].references == 2

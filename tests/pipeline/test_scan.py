@@ -129,9 +129,10 @@ def test_parts_of_a_source_that_was_not_finished_do_not_count_twice(corpus, tmp_
                 raise Pulled
             yield piece
 
-    with monkeypatch.context() as patch, pytest.raises(Pulled):
+    with monkeypatch.context() as patch:
         patch.setattr(scanning, "scan_source", torn)
-        pv.scan(corpus / "crawl", store=tmp_path / "s", jobs=1)
+        with pytest.raises(Pulled):
+            pv.scan(corpus / "crawl", store=tmp_path / "s", jobs=1)
     assert pv.Store(tmp_path / "s").sql("select count(*) from records").fetchall() != [(0,)]
     pv.scan(corpus / "crawl", store=tmp_path / "s", jobs=1)
     assert contents(tmp_path / "s") == contents(tmp_path / "whole")
@@ -158,16 +159,9 @@ def test_a_source_that_fails_stops_no_other_and_is_tried_again(tmp_path, jsonl, 
     assert kept.kept == 1
 
 
-def test_a_worker_that_dies_costs_only_its_source(tmp_path, jsonl, text, monkeypatch):
+def test_a_source_that_breaks_the_program_costs_only_itself(tmp_path, jsonl, text, monkeypatch):
     for name in "abc":
         jsonl(tmp_path / "in" / f"{name}.jsonl", [{"text": text(ord(name))}])
-
-    def dies(function, tasks, jobs):
-        for event in pipeline_run(function, tasks, jobs):
-            yield event
-
-    pipeline_run = scanning.run
-    monkeypatch.setattr(scanning, "run", dies)
 
     def broken(task):
         if task.source.uri == "b.jsonl":
@@ -189,7 +183,7 @@ def test_a_worker_that_dies_costs_only_its_source(tmp_path, jsonl, text, monkeyp
 
 def test_when_nothing_can_be_read_no_scan_is_left_behind(tmp_path, jsonl, text):
     path = jsonl(tmp_path / "a.jsonl", [{"words": text(1)}])
-    with pytest.raises(SourceError, match="text_column|--text-column"):
+    with pytest.raises(SourceError, match=r"--text-column"):
         pv.scan(path, store=tmp_path / "s", jobs=1)
     assert pipeline.status(store=tmp_path / "s")["scans"] == []
     assert pipeline.verify(store=tmp_path / "s").problems == []
@@ -282,7 +276,7 @@ def test_readers_are_served_while_a_scan_publishes_and_hold_up_nothing(corpus, t
         while not done.is_set():
             try:
                 seen.update(opened.sql("select count(*) from records").fetchall())
-            except Exception as error:  # noqa: BLE001
+            except Exception as error:
                 failures.append(error)
                 return
 

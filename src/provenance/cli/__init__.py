@@ -7,6 +7,10 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Final
+
+_INTERRUPTED: Final = 130
+"""What Typer makes of an interrupt, and what a shell expects of one."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -31,12 +35,11 @@ def run(arguments: list[str]) -> int:
         defaults = settings.load(Path.cwd(), getattr(command, "commands", {}))
         outcome = command.main(args=arguments, prog_name="provenance", standalone_mode=False, default_map=defaults)
         sys.stdout.flush()
-        return outcome if isinstance(outcome, int) else 0
+        return _interrupted() if outcome == _INTERRUPTED else outcome if isinstance(outcome, int) else 0
     except typer.Exit as stop:
         return stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("\nInterrupted. Run the same command again to go on where it stopped.\n")
-        return 130
+        return _interrupted()
     except (BrokenPipeError, SystemExit) as stop:
         # The reader of our stdout has gone (`| head`), which Click turns into an exit: not a failure, but Python must
         # not flush into it at exit.
@@ -53,6 +56,11 @@ def run(arguments: list[str]) -> int:
             traceback.print_exc()
         sys.stderr.write(f"provenance: {error if isinstance(error, ProvenanceError) else describe(error)}\n")
         return 2
+
+
+def _interrupted() -> int:
+    sys.stderr.write("\nInterrupted. Run the same command again to go on where it stopped.\n")
+    return _INTERRUPTED
 
 
 def _silence() -> None:

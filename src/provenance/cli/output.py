@@ -30,13 +30,6 @@ def safe(value: object) -> str:
     )
 
 
-def plain(value: object) -> object:
-    """Return a value that JSON has no word for as one that it has: a whole decimal (DuckDB's sums) is a number."""
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value.hex() if isinstance(value, bytes) else str(value)
-
-
 def emit(text: str) -> None:
     """Write a line to stdout."""
     sys.stdout.write(text + "\n")
@@ -81,7 +74,14 @@ def as_json(value: Any, indent: int | None = None) -> str:
 def _plain(value: object) -> object:
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, Decimal):
+        return _number(value)
     return sorted(value, key=str) if isinstance(value, set | frozenset) else str(value)
+
+
+def _number(value: Decimal) -> int | float:
+    """DuckDB's sums are decimals; a whole one is a whole number."""
+    return int(value) if value == value.to_integral_value() else float(value)
 
 
 def _finite(value: Any) -> Any:
@@ -99,21 +99,24 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], title: str |
     from rich.table import Table
     from rich.text import Text
 
-    # As Text, so that square brackets in a name are not taken for markup.
-    heading = None if title is None else Text(safe(title))
-    grid = Table(box=SIMPLE_HEAD, title=heading, title_justify="left", title_style="bold", pad_edge=False)
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False)
     for place, header in enumerate(headers):
-        numeric = bool(rows) and all(isinstance(row[place], int | float | Decimal) or row[place] is None for row in rows)
+        numeric = bool(rows) and all(
+            isinstance(row[place], int | float | Decimal) or row[place] is None for row in rows
+        )
         grid.add_column(Text(safe(header)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(Text(_cell(value)) for value in row))
     width = None if sys.stdout.isatty() else 140
-    Console(file=sys.stdout, width=width, highlight=False).print(grid)
+    console = Console(file=sys.stdout, width=width, highlight=False)
+    if title is not None:  # as Text, so that square brackets in a name are not taken for markup
+        console.print(Text(safe(title), style="bold"), soft_wrap=True)
+    console.print(grid)
 
 
 def _cell(value: object) -> str:
     if isinstance(value, Decimal):
-        value = plain(value)
+        value = _number(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int):

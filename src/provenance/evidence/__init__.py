@@ -1,7 +1,7 @@
 """Evidence: one file for each kind of reason to believe that a person or a model wrote a record.
 
-`markers` and `declared` read a batch and are stored with the observation. ``dated.sql``, ``matched.sql`` and ``style.sql``
-follow from other columns under a policy, so they are macros that the verdict and the ``records`` view share.
+`markers` and `declared` read a batch and are stored with the observation. ``dated.sql``, ``matched.sql`` and
+``style.sql`` follow from other columns under a policy: macros that the verdict and the ``records`` view share.
 """
 
 from __future__ import annotations
