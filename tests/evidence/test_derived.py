@@ -45,8 +45,8 @@ def test_an_early_date_weighs_only_where_the_policy_trusts_it(ask, origin, recov
 
 
 def test_a_match_weighs_fully_from_the_share_that_decides(ask):
-    assert ask("matched_weight(0.3, null, p)") == ask("matched_weight(1, null, p)") == 9
-    assert ask("matched_weight(0.15, null, p)") == pytest.approx(4.5)
+    assert ask("matched_weight(0.25, null, p)") == ask("matched_weight(1, null, p)") == 9
+    assert ask("matched_weight(0.125, null, p)") == pytest.approx(4.5)
     assert ask("matched_weight(null, 0.5, p)") == -9
     assert ask("matched_weight(null, null, p)") == 0
 

@@ -24,13 +24,21 @@ from provenance.cli import run
 SOURCE = Path(provenance.__file__).parents[1]
 
 
-@pytest.fixture
-def failing(tmp_path, monkeypatch, capfd):
-    """Run a command line that must fail as promised, in a folder with a sound store; return its message."""
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """A folder with a file of one record and a store that holds it."""
+    folder = tmp_path_factory.mktemp("sound")
     row = json.dumps({"text": "some words of a page " * 20, "date": "2010-01-01"})
-    (tmp_path / "good.jsonl").write_text(row + "\n")
-    assert run(["scan", "good.jsonl", "--jobs", "1"]) == 0
+    (folder / "good.jsonl").write_text(row + "\n")
+    provenance.scan(folder / "good.jsonl", store=folder / "provenance-store", jobs=1)
+    return folder
+
+
+@pytest.fixture
+def failing(sound, tmp_path, monkeypatch, capfd):
+    """Run a command line that must fail as promised, in a folder with a sound store; return its message."""
+    shutil.copytree(sound, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
 
     def call(*arguments, sound=True):
         capfd.readouterr()

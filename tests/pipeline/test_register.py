@@ -53,11 +53,10 @@ def test_what_is_registered_decides(before):
     assert found["c.jsonl", 0][0] == "unknown"  # the other half of set two stood on an early page
 
 
-@pytest.mark.parametrize("order", [("one", "two", "people"), ("people", "two", "one")])
-def test_registered_before_or_after_gives_the_same_rows(corpus, before, tmp_path, contents, order):
+def test_registered_before_or_after_gives_the_same_rows(corpus, before, tmp_path, contents):
     store = tmp_path / "after"
     pv.scan(corpus / "crawl", store=store, jobs=1)
-    results = register_all(corpus, store, order)
+    results = register_all(corpus, store, ("people", "two", "one"))
     assert contents(store) == contents(before)
     assert all(result.rematch.unverified == 0 for result in results.values())
     assert pipeline.verify(store=store).problems == []

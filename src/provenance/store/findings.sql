@@ -20,7 +20,10 @@ with known_matches as (
         select model, arg_max(family, recorded_at) as family, arg_max(released, recorded_at) as released
         from models group by model
     ) as models on models.model = known.model
-    join observations as record on record.scan_id = finding.scan_id and record.record_id = finding.record_id
+    -- Only the observations that matched: the planner overrates this join, and would put all observations into memory.
+    join (
+        select * from observations where (scan_id, record_id) in (select (scan_id, record_id) from matches)
+    ) as record on record.scan_id = finding.scan_id and record.record_id = finding.record_id
     where record.words > 0
 ),
 older as (
