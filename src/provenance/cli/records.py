@@ -121,15 +121,15 @@ def _answer(store: Store, query: str, form: Format) -> None:
     import duckdb
 
     from provenance.errors import UsageError
+    from provenance.store.door import HINT, ask
 
     with store.read() as connection:
+        relation = ask(connection, store.root, query)
         try:
-            relation = connection.sql(query)
             if relation is not None:
                 _print(relation, form)
-        except duckdb.Error as error:
-            message = str(error)
-            raise UsageError(message, next_step='`provenance sql "show tables"` lists what can be asked') from error
+        except duckdb.Error as error:  # rows are computed while they are printed
+            raise UsageError(str(error), next_step=HINT) from error
 
 
 def _print(relation: duckdb.DuckDBPyRelation, form: Format) -> None:

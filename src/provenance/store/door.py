@@ -1,0 +1,45 @@
+"""The SQL door: one query from outside, answered over the store and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import duckdb
+
+from provenance.errors import UsageError
+
+HINT: Final = '`provenance sql "show tables"` lists what can be asked'
+_ANSWERED: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+
+
+def ask(connection: duckdb.DuckDBPyConnection, root: Path, query: str) -> duckdb.DuckDBPyRelation | None:
+    """Run a query from outside on a snapshot, read-only.
+
+    DuckDB's own parser says what the text holds: one SELECT (or EXPLAIN) passes. Files outside the store can't be
+    reached, and no setting can be changed any more.
+
+    Args:
+        connection: A connection of `Store.read`; it is locked from here on.
+        root: The store's folder.
+        query: The SQL text.
+
+    Returns:
+        The rows, to be read while the connection is open; None if the text holds nothing to answer.
+
+    Raises:
+        UsageError: If the query is anything else, or DuckDB refuses it.
+    """
+    try:
+        statements = connection.extract_statements(query)
+        if not statements:
+            return None
+        if len(statements) > 1 or statements[0].type not in _ANSWERED:
+            raise UsageError("Only one SELECT at a time is answered here: the store is read-only", next_step=HINT)
+        connection.execute("set python_enable_replacements = false")
+        connection.execute("set allowed_directories = $1", [[str(root)]])
+        connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        return connection.sql(query)
+    except duckdb.Error as error:
+        raise UsageError(str(error), next_step=HINT) from error
