@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import duckdb
 import pytest
 
 from provenance.errors import UsageError
@@ -50,10 +51,17 @@ def test_questions_are_answered(store, query):
 def test_nothing_else_is(store, tmp_path, query):
     outside = tmp_path / "outside.csv"
     outside.write_text("a\n1\n")
-    before = sorted(path for path in tmp_path.rglob("*"))
-    with store.read() as connection, pytest.raises(UsageError):
-        relation = ask(connection, store.root, query.format(outside=outside, root=store.root))
-        if relation is not None and relation.fetchall() == []:
-            raise UsageError("no rows: it saw nothing")
-    assert sorted(path for path in tmp_path.rglob("*")) == before
+    before = sorted(tmp_path.rglob("*"))
+    with store.read() as connection:
+        assert reached(connection, store.root, query.format(outside=outside, root=store.root)) == []
+    assert sorted(tmp_path.rglob("*")) == before
     assert outside.read_text() == "a\n1\n"
+
+
+def reached(connection, root, query):
+    """What a query from outside got to see."""
+    try:
+        relation = ask(connection, root, query)
+        return relation.fetchall()
+    except (UsageError, duckdb.Error):
+        return []
