@@ -13,6 +13,8 @@ import os
 import queue
 import signal
 import sys
+import threading
+import time
 import traceback
 import types
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -85,9 +87,17 @@ def _message(error: Exception) -> str:
     return str(error) if isinstance(error, ProvenanceError) else f"{type(error).__name__}: {error}"
 
 
-def _work(function: Callable[[Any], Iterator[Any]], inbox: Any, outbox: Any) -> None:
+def _end_with(parent: int) -> None:
+    """End this worker when its parent is gone: a killed scan must not leave processes that wait for it for ever."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)
+
+
+def _work(function: Callable[[Any], Iterator[Any]], inbox: Any, outbox: Any, parent: int) -> None:
     # The parent decides what an interrupt means; a worker that dies of it would look like a crash.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     while True:
         item = inbox.get()
         if item is None:
@@ -104,7 +114,7 @@ class _Worker:
         self.inbox = context.Queue()
         # Bounded: a worker waits when the committer is slower, instead of filling memory.
         self.outbox = context.Queue(maxsize=8)
-        self.process = context.Process(target=_work, args=(function, self.inbox, self.outbox), daemon=True)
+        self.process = context.Process(target=_work, args=(function, self.inbox, self.outbox, os.getpid()), daemon=True)
         with _without_main(function):
             self.process.start()
         # With this copy of the writing end closed, a message cut off by the worker's death reads as an end of

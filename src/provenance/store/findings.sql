@@ -2,13 +2,14 @@
 --
 -- A synthetic reference is admissible only if its model was out when the record was captured (by the container's or a
 -- capture-time column's date, and not in a stretch found by resynchronising): a page can't copy what did not exist. What
--- such an early record shares with the reference was there before the model: those passages are taken out of the
--- reference, for every record.
+-- such an early record of a web archive shares with the reference was there before the model: those passages are taken
+-- out of the reference, for every record. A date column is not enough for that: one wrong or forged date in a dataset
+-- would excuse the copies in every other scan.
 with known_matches as (
     select
         finding.scan_id, finding.record_id, finding.reference_id, finding.set_id, finding.tier, finding.share,
         finding.matched_words, finding.spans, finding.verified, known.label, known.model, models.family as model_family,
-        record.words,
+        record.words, record.date_origin = 'container' as archived,
         -- A cover of another length than the record's is damaged; bit_or would refuse it.
         case when octet_length(finding.cover) = (record.words + 7) // 8 then finding.cover::bit end as cover,
         known.label = 'synthetic' and coalesce(
@@ -27,7 +28,7 @@ with known_matches as (
     where record.words > 0
 ),
 older as (
-    select set_id, reference_id, unnest(spans) as span from known_matches where predates and verified
+    select set_id, reference_id, unnest(spans) as span from known_matches where predates and archived and verified
 ),
 -- The words of each record that stand in such a passage, one bit a word. A span's two sides may differ by a few words
 -- where words were changed; they are laid on each other from the start.
