@@ -50,7 +50,8 @@ def test_what_is_registered_decides(before):
     assert found["a.jsonl", 3] == ("human", "match:human-reference")
     assert found["a.jsonl", 5][0] == "unknown"  # what it shares with a generation is the prompt
     assert found["a.jsonl", 7] == ("human", "dated")
-    assert found["c.jsonl", 0][0] == "unknown"  # the other half of set two stood on an early page
+    # The other half of set two stood in an early row, but a date column excuses no other record.
+    assert found["c.jsonl", 0][0] == "synthetic"
 
 
 def test_registered_before_or_after_gives_the_same_rows(corpus, before, tmp_path, contents):
