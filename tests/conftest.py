@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from provenance import policy, schema
 from provenance.store import Store, write_part
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+NOBODY = 65534
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 
 
@@ -50,6 +52,22 @@ def _observation(record_id: str, scan_id: str, **more: Any) -> dict[str, Any]:
         "evidence": [],
     }
     return {**{field.name: None for field in schema.OBSERVATIONS}, **row, **more}
+
+
+@pytest.fixture
+def bound_folder() -> Iterator[Path]:
+    """A folder of a user whom permissions bind; where the tests run as root, they run as nobody meanwhile."""
+    with tempfile.TemporaryDirectory(prefix="provenance-bound-") as name:
+        folder = Path(name)
+        if os.geteuid() != 0:
+            yield folder
+            return
+        os.chown(folder, NOBODY, NOBODY)
+        os.setresuid(NOBODY, NOBODY, 0)
+        try:
+            yield folder
+        finally:
+            os.setresuid(0, 0, 0)
 
 
 @pytest.fixture

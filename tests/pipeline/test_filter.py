@@ -55,9 +55,16 @@ def test_parquet_keeps_its_columns_order_and_types(made, tmp_path):
     assert all(row["reason"] for row in dropped)
 
 
-def test_tags_can_be_added_and_replace_columns_of_their_names(made, tmp_path):
+def test_tags_can_be_added(made, tmp_path):
     folder, table, _ = made
-    pv.filter("t.parquet", keep={"human", "unknown"}, out=tmp_path / "o.parquet", store=folder / "s", with_tags=True)
+    pq.write_table(table.drop_columns(["score", "tag"]), folder / "plain.parquet")
+    pv.filter(
+        folder / "plain.parquet",
+        keep={"human", "unknown"},
+        out=tmp_path / "o.parquet",
+        store=tmp_path / "s",
+        with_tags=True,
+    )
     got = pq.read_table(tmp_path / "o.parquet")
     assert got.column_names == ["text", "date", "tags", "price", "record_id", "tag", "reason", "score"]
     assert got.column("tag").to_pylist() == ["human", "unknown", "human", "unknown"]
@@ -66,6 +73,22 @@ def test_tags_can_be_added_and_replace_columns_of_their_names(made, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "o.jsonl").read_bytes().splitlines()]
     assert [row["reason"] for row in rows] == ["dated", "dated"]
     assert rows[1]["big"] == 12345678901234567890
+
+
+def test_tags_never_replace_a_column_of_the_users_own(made, tmp_path):
+    folder, _, _ = made
+    with pytest.raises(UsageError, match="'score' of their own"):
+        pv.filter("t.parquet", out=tmp_path / "o.parquet", store=folder / "s", with_tags=True)
+    assert list(tmp_path.glob("o.*")) == []
+
+
+def test_nanoseconds_reach_json_in_full(made, tmp_path):
+    folder, table, _ = made
+    times = pa.array([1_700_000_000_123_456_789] * table.num_rows, pa.timestamp("ns"))
+    pq.write_table(table.append_column("seen", times), folder / "times.parquet")
+    pv.filter(folder / "times.parquet", out=tmp_path / "o.jsonl", store=tmp_path / "s")
+    first = json.loads((tmp_path / "o.jsonl").read_text().splitlines()[0])
+    assert first["seen"] == "2023-11-14 22:13:20.123456789"
 
 
 def test_lines_keep_their_bytes(made, tmp_path):

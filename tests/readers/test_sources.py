@@ -5,7 +5,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import lzma
-import os
 
 import pytest
 
@@ -78,11 +77,14 @@ def test_errors_name_cause_place_and_next_step(tree, tmp_path):
         names(["s3://bucket/key"])
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_no_permission(tree):
-    (tree / "a" / "one.jsonl").chmod(0)
+def test_no_permission(bound_folder):
+    (bound_folder / "one.jsonl").write_text("{}\n")
+    (bound_folder / "one.jsonl").chmod(0)
     with pytest.raises(SourceError, match="No permission"):
-        names([tree])
+        names([bound_folder])
+    (bound_folder / "shut").mkdir(mode=0)
+    with pytest.raises(SourceError, match="No permission"):
+        names([bound_folder / "shut"])
 
 
 @pytest.mark.parametrize(

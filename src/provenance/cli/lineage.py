@@ -150,6 +150,8 @@ def check(
         output.emit(f"{verdict}: dataset {output.safe(dataset)}{purpose} under policy {output.safe(result.policy)}")
         for violation in result.violations:
             output.emit(f"  violation: {output.safe(violation)}")
+        for remark in result.remarks:
+            output.note(f"note: {output.safe(remark)}")
         for loop in result.loops:
             output.emit(f"  loop: {_path(loop.witness, pipeline.node_names(store=store))}")
         output.table(("figure", "value"), list(result.figures.items()))

@@ -63,6 +63,9 @@ def explain(
             ],
             title="shares text with",
         )
+        for m in found.matches:
+            if m["remark"]:
+                output.emit(f"  {output.safe(m['name'])}: {output.safe(m['remark'])}")
     output.emit(f"decided by: {found.decided}")
     for line in found.would_change:
         output.emit(f"  would change it: {line}")

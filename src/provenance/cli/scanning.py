@@ -106,6 +106,11 @@ def _print_scan(result: ScanResult) -> None:
         f"{result.records:,} records, {result.rejects:,} rejected, {result.skipped:,} without text of their own, "
         f"from {len(result.sources):,} sources ({output.size(result.bytes)}) in {result.seconds:.1f} s"
     )
+    for source in result.sources:
+        if source.rejects and not source.records:
+            output.note(
+                f"nothing readable: {output.safe(source.uri)}: {source.rejects:,} rejected; table `rejects` says why"
+            )
     for source in result.failed_sources:
         output.note(f"not read: {output.safe(source.uri)}: {output.safe(source.error)}")
 

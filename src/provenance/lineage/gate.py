@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
-from provenance.lineage.graph import resolve
+from provenance.lineage.graph import model_id, resolve
 from provenance.lineage.loops import Loop, loops_for
 from provenance.policy import Policy, settings_type_sql
 
@@ -27,6 +27,7 @@ class CheckResult:
         policy: The policy's id.
         loops: Loops that the training would close.
         violations: One sentence for each limit that is passed, with the figure and the limit.
+        remarks: What the reader should know that is no violation.
         figures: ``records``, ``words``, and shares: ``synthetic_share``, ``unknown_share``, ``human_share`` of words,
             ``opt_out_share`` of records.
     """
@@ -38,6 +39,7 @@ class CheckResult:
     loops: tuple[Loop, ...]
     violations: tuple[str, ...]
     figures: Mapping[str, float]
+    remarks: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready values."""
@@ -83,7 +85,18 @@ def check(
             )
             if wrong * (figures[name] - limits[limit]) > 0
         ]
-    return CheckResult(not violations, node, for_model, policy.policy_id, loops, tuple(violations), figures)
+    remarks: tuple[str, ...] = ()
+    if for_model is not None and successor_of is None and not _is_recorded(store, for_model):
+        remarks = (
+            f"the model {for_model!r} is not recorded: its ancestors are unknown, so only its own text was looked for "
+            "(`provenance lineage add model` records it)",
+        )
+    return CheckResult(not violations, node, for_model, policy.policy_id, loops, tuple(violations), figures, remarks)
+
+
+def _is_recorded(store: Store, model: str) -> bool:
+    known = store.sql("select 1 from lineage_nodes where id = $1 and kind = 'model'", [model_id(model)])
+    return bool(known.fetchall())
 
 
 def _figures(store: Store, node: str, policy: Policy) -> dict[str, float]:

@@ -27,6 +27,14 @@ def rows(store: Store, query: str, parameters: Sequence[Any] = ()) -> list[dict[
         return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
 
+def storable(path: str) -> str:
+    """Return a path as text that a database can hold: bytes that are no UTF-8 are kept as hex escapes.
+
+    A source of such a name is scanned like any other, but can't be found again by its entry.
+    """
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def find_scan(store: Store, name_or_id: str) -> dict[str, Any]:
     """Return the scan of a name or id (or a unique prefix of an id, from 6 digits on).
 

@@ -99,13 +99,17 @@ def _batches(raw: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
 
 
 def _raw(texts: Any, captured_at: Dates, url: str | Sequence[str | None] | None) -> pa.RecordBatch:
-    column = texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(list(texts), pa.large_string())
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
+    if isinstance(texts, str):
+        raise UsageError("A list of texts is wanted, not one text", next_step="Put it in a list: tag([text])")
     try:
+        column = texts if isinstance(texts, pa.Array | pa.ChunkedArray) else pa.array(list(texts), pa.large_string())
+        if isinstance(column, pa.ChunkedArray):
+            column = column.combine_chunks()
         column = column.cast(pa.large_string()).fill_null("")
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise UsageError(f"Texts are wanted, not {column.type}") from error
+    except (pa.ArrowException, TypeError, UnicodeEncodeError) as error:
+        raise UsageError(
+            f"Texts are wanted: {error}", next_step="Give strings without lone surrogates, or None"
+        ) from error
     rows = len(column)
     dates = pa.array([_time(value) for value in _each(captured_at, rows, "captured_at")], schema.TIMESTAMP)
     urls = pa.array(_each(url, rows, "url"), pa.string())

@@ -61,12 +61,16 @@ def explain(record: str, *, store: str | Path = "provenance-store") -> Explanati
     matches = catalogue.rows(
         opened,
         "select known.name, known.label, known.model, found.tier, found.share, found.matched_words, found.verified, "
-        "found.spans, "
-        "found.reference_id from matches as found join reference_sets as known using (set_id) "
+        "found.spans, found.reference_id, counted.admissible, "
+        "bit_count(found.cover::bit) - bit_count(counted.cover) as older_words "
+        "from matches as found join reference_sets as known using (set_id) "
+        "left join findings as counted using (scan_id, record_id, set_id, reference_id, verified) "
         "where found.scan_id = ? and found.record_id = ? and known.withdrawn_at is null "
         "order by found.matched_words desc, known.name, found.reference_id limit 20",
         [row["scan_id"], row["record_id"]],
     )
+    for match in matches:
+        match["remark"] = _remark(match)
     return Explanation(
         row,
         tuple(evidence),
@@ -99,6 +103,18 @@ def _find(store: Store, record: str) -> dict[str, Any]:
     if len({row["record_id"] for row in found}) > 1:
         raise UsageError(f"{record!r} means several records", next_step="Give more digits, or SCAN/RECORD")
     return found[0]
+
+
+def _remark(match: dict[str, Any]) -> str:
+    """Say why a finding counts for nothing, or for less than it shows."""
+    admissible, older = match.pop("admissible"), match.pop("older_words")
+    if match["label"] == "prompt":
+        return "a prompt: not the model's words"
+    if match["label"] == "synthetic" and not admissible:
+        return "does not count: the record is older than the model"
+    if older:
+        return f"{older} of its words don't count: a web archive held them before the model was released"
+    return ""
 
 
 def _decided(row: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
@@ -149,12 +165,8 @@ def _would_change(store: Store, row: Mapping[str, Any], settings: Mapping[str, A
         lines.append(f"a trusted capture date before {settings['dated_before']} would make it human")
     if row["tag"] != "synthetic":
         lines.append(
-            f"registered generations covering {settings['matched_share']:.0%} of its words would make it synthetic"
-            + (
-                ", if they are not younger than the record"
-                if row["reason"] != "dated"
-                else " only if the date were not trusted"
-            )
+            f"registered generations that count, covering {settings['matched_share']:.0%} of its words, "
+            + ("would make it synthetic" if row["reason"] != "dated" else "would, if its date were not trusted")
         )
     return lines
 

@@ -344,7 +344,7 @@ class _Publisher:
             "source_id": item.source_id,
             "scan_id": self.scan_id,
             "uri": item.source.uri,
-            "location": str(Path(item.source.location).resolve()),
+            "location": catalogue.storable(str(Path(item.source.location).resolve())),
             "bytes": item.source.bytes,
             "digest": item.digest,
         }

@@ -121,6 +121,10 @@ def _write_jsonl(path: Path, form: Form, chunks: Iterable[Rows], _: pa.Schema | 
 
 def table_lines(table: pa.Table) -> list[bytes]:
     """Return the rows of a table as JSON lines; what JSON can't say (times, bytes) is said as text."""
+    for place, field in enumerate(table.schema):
+        # Python's times end at microseconds: finer ones are said as text, in full.
+        if pa.types.is_temporal(field.type) and getattr(field.type, "unit", "") == "ns":
+            table = table.set_column(place, field.name, table.column(place).cast(pa.string()))
     return [_json_line(row) for row in table.to_pylist()]
 
 
@@ -159,14 +163,27 @@ def _open(path: Path, form: Form) -> Iterator[IO[bytes]]:
 
 
 def with_tags(rows: Rows, tags: pa.Table) -> Rows:
-    """Add the columns of ``tags`` to as many rows, in order; columns of the same name give way."""
+    """Add the columns of ``tags`` to as many rows, in order.
+
+    Raises:
+        UsageError: If the rows have a column of such a name already: the user's own values must not be lost.
+    """
     if isinstance(rows, pa.Table):
+        _refuse_own(set(rows.column_names) & set(tags.column_names))
         for name in tags.column_names:
-            if name in rows.column_names:
-                rows = rows.drop_columns([name])
             rows = rows.append_column(name, tags.column(name))
         return rows
-    return [
-        json.dumps({**json.loads(line), **extra}, ensure_ascii=False).encode()
-        for line, extra in zip(rows, tags.to_pylist(), strict=True)
-    ]
+    tagged = []
+    for line, extra in zip(rows, tags.to_pylist(), strict=True):
+        own = json.loads(line)
+        _refuse_own(set(own) & set(extra))
+        tagged.append(json.dumps({**own, **extra}, ensure_ascii=False).encode())
+    return tagged
+
+
+def _refuse_own(shared: set[str]) -> None:
+    if shared:
+        raise UsageError(
+            f"The rows have a column {sorted(shared)[0]!r} of their own, which the tags would replace",
+            next_step="Leave out --with-tags (`provenance sql` has the tags), or rename the column",
+        )

@@ -48,6 +48,14 @@ def read_parquet(source: Source, options: ReadOptions, tally: Tally) -> Iterator
     with open_parquet(source) as file:
         if file.metadata.num_rows == 0 and options.text_column is None:
             return
+        names = file.schema_arrow.names
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise SourceError(
+                f"Two columns are named {twice!r}",
+                place=source.uri,
+                next_step="Rename one of them and write the file again",
+            )
         columns = columns_of(file.schema_arrow, options, source.uri)
         card = card_declarations(source)
         for first, rows in table_batches(file, columns.top_level, options, tally):

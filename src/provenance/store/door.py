@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +13,23 @@ from provenance.errors import UsageError
 
 HINT: Final = '`provenance sql "show tables"` lists what can be asked'
 _ANSWERED: Final = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+
+
+def _told_apart(names: list[str]) -> Iterator[tuple[int, str]]:
+    """Yield each column's place and a name that no other has: a, a_1, a_2."""
+    seen: set[str] = set()
+    for place, name in enumerate(names):
+        free = (
+            name
+            if name not in seen
+            else next(f"{name}_{n}" for n in itertools.count(1) if f"{name}_{n}" not in {*seen, *names})
+        )
+        seen.add(free)
+        yield place, free
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def ask(connection: duckdb.DuckDBPyConnection, root: Path, query: str) -> duckdb.DuckDBPyRelation | None:
@@ -40,6 +59,12 @@ def ask(connection: duckdb.DuckDBPyConnection, root: Path, query: str) -> duckdb
         connection.execute("set allowed_directories = $1", [[str(root)]])
         connection.execute("set enable_external_access = false")
         connection.execute("set lock_configuration = true")
-        return connection.sql(query)
+        relation = connection.sql(query)
+        if relation is None or len(set(relation.columns)) == len(relation.columns):
+            return relation
+        # A row as JSON would lose all but the last value of a name.
+        return relation.project(
+            ", ".join(f"#{place + 1} as {_quoted(name)}" for place, name in _told_apart(relation.columns))
+        )
     except duckdb.Error as error:
         raise UsageError(str(error), next_step=HINT) from error
