@@ -53,6 +53,10 @@ def test_parquet_to_stdout(made, tmp_path):
 def test_two_columns_of_one_name(made):
     assert made("sql", "select 1 as a, 2 as a", "-f", "csv").out.splitlines()[1] == "1,2"
     assert made("sql", "select 1 as a, 2 as a").code == 0
+    three = json.loads(made("sql", 'select 1 as a, 2 as a, 3 as a_1, 4 as "b""c", 5 as "b""c"', "--json").out)
+    assert sorted(three[0].values()) == [1, 2, 3, 4, 5]
+    assert three[0]["a"] == 1
+    assert three[0]["a_1"] == 3
 
 
 def test_terminal_escapes_are_shown_not_sent(made):

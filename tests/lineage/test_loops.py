@@ -187,6 +187,8 @@ def test_check_refuses_and_says_what_and_by_how_much(world: Store) -> None:
     assert any("synthetic share of its words is 33.3%, the most allowed is 10.0%" in v for v in result.violations)
     assert any("human share of its words is 0.0%, the least allowed is 30.0%" in v for v in result.violations)
     assert result.as_dict()["allowed"] is False
+    assert result.remarks == ()
+    assert "'m9' is not recorded" in lineage.check(world, "d", "m9", policy.load("default")).remarks[0]
 
 
 def test_check_passes_a_human_dataset_and_judges_by_the_policy_it_is_given(

@@ -64,8 +64,11 @@ def test_the_detector_takes_any_texts_and_dates():
     for wrong in ({"captured_at": ["2015-01-01"] * 2}, {"captured_at": "soon"}, {"url": ["u"] * 3}):
         with pytest.raises(UsageError):
             detector.tag(["x"], **wrong)
-    with pytest.raises(UsageError, match="Texts are wanted"):
-        detector.tag(pa.array([[1]]))
+    for not_texts in (pa.array([[1]]), [1], ["\ud800"], [b"x", 2]):
+        with pytest.raises(UsageError, match="Texts are wanted"):
+            detector.tag(not_texts)
+    with pytest.raises(UsageError, match="not one text"):
+        detector.tag("x")
 
 
 def test_threads_that_share_a_detector_get_their_own_answers():

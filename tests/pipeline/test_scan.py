@@ -197,6 +197,16 @@ def test_an_empty_file_among_others_is_a_source_without_records(tmp_path, jsonl,
     assert [(s.uri, s.read, s.error) for s in result.sources] == [("a.jsonl", 1, None), ("empty.jsonl", 0, None)]
 
 
+def test_a_file_name_that_is_no_utf8(tmp_path, jsonl, text):
+    folder = tmp_path / "crawl"
+    jsonl(folder / os.fsdecode(b"caf\xe9.jsonl"), [{"text": text(1)}])
+    jsonl(folder / "plain.jsonl", [{"text": text(2)}])
+    result = pv.scan(folder, store=tmp_path / "s", jobs=1)
+    assert (result.records, result.failed_sources) == (2, ())
+    assert {source.uri for source in result.sources} == {r"caf\xe9.jsonl", "plain.jsonl"}
+    assert pipeline.verify(store=tmp_path / "s").problems == []
+
+
 def test_nothing_but_empty_files_is_an_error_and_makes_no_store(tmp_path):
     (tmp_path / "empty.warc").touch()
     with pytest.raises(UsageError, match="empty"):

@@ -227,6 +227,13 @@ def test_parquet_bytes_that_are_no_text(read, tmp_path):
     assert [(reject.position, reject.reason) for reject in tally.rejects] == [(1, "bad-utf8")]
 
 
+def test_parquet_columns_of_one_name(read, tmp_path):
+    table = pa.table([pa.array(["x"]), pa.array(["y"])], names=["text", "text"])
+    pq.write_table(table, tmp_path / "twice.parquet")
+    with pytest.raises(SourceError, match="Two columns are named 'text'"):
+        read(tmp_path / "twice.parquet")
+
+
 def test_parquet_batches_are_bounded(tmp_path, read):
     from provenance.readers import Tally, open_records
 
