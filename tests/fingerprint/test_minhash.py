@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import threading
+import time
+
 import datasketch
 import numpy as np
 import polars as pl
@@ -147,9 +150,68 @@ def test_foreign_sketches_are_refused(foreign: object, why: str) -> None:
         from_datasketch(foreign())
 
 
-def test_a_matrix_is_no_signature() -> None:
-    with pytest.raises(UsageError, match="one row"):
-        to_datasketch(signatures(["a", "b"]))
+@pytest.mark.parametrize("sketch", [None, "sketch", np.zeros(128, np.uint32), object()])
+def test_what_is_no_sketch_is_refused(sketch: object) -> None:
+    with pytest.raises(UsageError, match="not a datasketch"):
+        from_datasketch(sketch)
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        signatures(["a", "b"]),
+        signatures(["a"])[0].astype(np.uint64),
+        signatures(["a"])[0].tolist(),
+        np.zeros(0, np.uint32),
+        None,
+    ],
+)
+def test_what_is_no_signature_is_refused(signature: object) -> None:
+    with pytest.raises(UsageError, match="one row of uint32"):
+        to_datasketch(signature)
+
+
+def test_a_sketch_of_another_seed_is_not_compared_with() -> None:
+    assert to_datasketch(signatures(["a"], seed=7)[0], seed=7).seed == 7
+    with pytest.raises(ValueError, match="seed"):
+        to_datasketch(signatures(["a"])[0]).jaccard(datasketch.MinHash(128, 7, scheme="affine32"))
+
+
+@pytest.mark.parametrize(("num_perm", "seed"), [(0, 1), (-1, 1), (1.5, 1), (128, -1), (128, 1 << 32), (128, None)])
+def test_numbers_that_datasketch_would_refuse(num_perm: int, seed: int) -> None:
+    with pytest.raises(UsageError):
+        signatures(["a"], num_perm, seed)
+
+
+def test_the_sketch_shares_no_memory_with_the_signature() -> None:
+    row = signatures(["one two three"])[0]
+    before = row.copy()
+    to_datasketch(row).update(b"more")
+    np.testing.assert_array_equal(row, before)
+
+
+def test_other_threads_run_meanwhile() -> None:
+    texts = pa.array(["the cat sat on the mat and slept all day long " * 50_000] * 10, pa.large_string())
+    signatures(texts[:1])
+    turns = []
+    done = threading.Event()
+
+    def count() -> None:
+        while not done.is_set():
+            turns.append(time.perf_counter())
+            time.sleep(0.0005)
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    start = time.perf_counter()
+    signatures(texts)
+    seconds = time.perf_counter() - start
+    done.set()
+    counter.join()
+    # Each text is one call into a kernel: while one holds the lock, nobody's turn comes.
+    waits = np.diff([start, *(turn for turn in turns if start < turn < start + seconds), start + seconds])
+    assert len(waits) > 5
+    assert waits.max() < seconds / 3
 
 
 def test_band_keys_tell_bands_and_rows_apart() -> None:

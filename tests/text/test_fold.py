@@ -34,6 +34,50 @@ def test_kernel_gives_what_the_plain_form_gives(texts: list[str]) -> None:
     assert folded(*texts) == [fold_reference(text) for text in texts]
 
 
+pieces = st.sampled_from(
+    [
+        "Word ",
+        "word",
+        "АБВ ",
+        "где",
+        "ß",
+        "É",
+        "é",
+        "世",
+        "한",
+        "ش",
+        "ไม่",
+        "க",
+        "\u0bbe",
+        "য\u09bc",
+        "1",
+        "ΩΜ",
+        "ѕее",
+        " ",
+        "\n\n",
+        "\t ",
+        "\u00a0",
+        "，",
+        "…",
+        "—",
+        "ﬁ",
+        "㉠",
+        "\u200d",
+        "\u0301",
+        "\u0334",
+        "\u0323",
+        "\u0338",
+        "<",
+    ]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.lists(pieces, max_size=60).map("".join), min_size=1, max_size=4))
+def test_every_kind_of_character_crosses_the_edges_of_blocks(texts: list[str]) -> None:
+    assert folded(*texts, " " * 100) == [*map(fold_reference, texts), ""]
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(hostile, min_size=1, max_size=30))
 def test_folding_again_changes_nothing(texts: list[str]) -> None:

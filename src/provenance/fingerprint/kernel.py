@@ -2,13 +2,13 @@
 
 # mypy: ignore-errors
 # Kernels are checked by datasketch and by their plain-Python form.
+# Compiled in: text/utf8/kernel.py 60a5d264
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from provenance.text.utf8.kernel import inner, inner_inlined
+from provenance.text.utf8.kernel import entry, inner, inner_inlined
 
 MULTIPLIER = np.uint32(0xACD5AD43)
 EMPTY = np.uint32(0xFFFFFFFF)
@@ -49,7 +49,7 @@ def hash_grams(hashes, start, length, grams, count, powers):
         grams[i] = _mix(grams[i])
 
 
-@njit(cache=True, nogil=True)
+@entry
 def minhash_rows(hashes, offsets, powers, multipliers, shifts, signatures):
     """Signatures of texts; permutations come in multiples of ``LANES``."""
     shingles = np.empty(TILE + GROUP, np.uint32)
@@ -88,7 +88,7 @@ def _lower(minima, shingles, count, multipliers, shifts):
             minima[j] = min(minima[j], low)
 
 
-@njit(cache=True, nogil=True)
+@entry
 def winnow_rows(hashes, offsets, powers, window, selected, positions, selected_offsets):
     """Select passages of texts by robust winnowing; how many there are."""
     longest = 1

@@ -34,6 +34,7 @@ def shingle_hash(tokens: Sequence[int]) -> int:
     return combined
 
 
+@lru_cache(maxsize=8)
 def gram_powers(width: int) -> npt.NDArray[np.uint32]:
     """What each token's hash is multiplied by in the hash of a run of ``width`` tokens."""
     return np.array([pow(SHINGLE_MULTIPLIER, width - 1 - place, 1 << 32) for place in range(width)], np.uint32)
@@ -56,11 +57,17 @@ def minhash(tokens: Tokens, num_perm: int = NUM_PERM, seed: int = SEED) -> npt.N
     """
     from provenance.fingerprint.kernel import LANES, minhash_rows
 
-    padded = -(-num_perm // LANES) * LANES
-    multipliers, shifts = (np.pad(drawn, (0, padded - num_perm)) for drawn in permutations(num_perm, seed))
-    result = np.empty((len(tokens), padded), np.uint32)
+    multipliers, shifts = _padded_permutations(num_perm, seed, LANES)
+    result = np.empty((len(tokens), len(shifts)), np.uint32)
     minhash_rows(tokens.hashes, tokens.offsets, gram_powers(SHINGLE_TOKENS), multipliers, shifts, result)
-    return result if padded == num_perm else np.ascontiguousarray(result[:, :num_perm])
+    return result if len(shifts) == num_perm else np.ascontiguousarray(result[:, :num_perm])
+
+
+@lru_cache(maxsize=8)
+def _padded_permutations(num_perm: int, seed: int, lanes: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
+    multipliers, shifts = permutations(num_perm, seed)
+    more = -num_perm % lanes
+    return np.pad(multipliers, (0, more)), np.pad(shifts, (0, more))
 
 
 def band_keys(signatures: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:

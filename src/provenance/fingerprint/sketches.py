@@ -35,13 +35,16 @@ def signatures(texts: Any, num_perm: int = NUM_PERM, seed: int = SEED) -> npt.ND
         of the folded text ``i``; ``0xFFFFFFFF`` throughout for an empty one.
 
     Raises:
-        UsageError: ``texts`` is one string, holds something else than strings, or ``num_perm < 1``.
+        UsageError: ``texts`` is one string, holds something else than strings, ``num_perm < 1``, or the seed
+            is not within 32 bits.
     """
     from provenance.text.fold import fold
     from provenance.text.tokens import tokenize
 
-    if num_perm < 1:
+    if not isinstance(num_perm, int | np.integer) or num_perm < 1:
         raise UsageError("A signature needs at least one permutation", place=f"num_perm={num_perm}")
+    if not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 32:
+        raise UsageError("A seed is a whole number of 32 bits", place=f"seed={seed}")
     chunks = _large_strings(texts)
     result = np.empty((sum(map(len, chunks)), num_perm), np.uint32)
     done = 0
@@ -64,10 +67,15 @@ def to_datasketch(signature: npt.NDArray[np.uint32], seed: int = SEED) -> datask
     """
     from datasketch import MinHash
 
-    if signature.dtype != np.uint32 or signature.ndim != 1:
+    if (
+        not isinstance(signature, np.ndarray)
+        or signature.dtype != np.uint32
+        or signature.ndim != 1
+        or not len(signature)
+    ):
+        what = f"{signature.dtype} of shape {signature.shape}" if isinstance(signature, np.ndarray) else type(signature)
         raise UsageError(
-            f"A signature is one row of uint32, not {signature.dtype} of shape {signature.shape}",
-            next_step="Pass one row of what `signatures` returns",
+            f"A signature is one row of uint32, not {what}", next_step="Pass one row of what `signatures` returns"
         )
     return MinHash(seed=seed, hashvalues=signature, scheme="affine32")
 
@@ -89,8 +97,14 @@ def from_datasketch(
         uint32 ``(num_perm,)``, a copy.
 
     Raises:
-        UsageError: Scheme, seed, number of values or permutations differ.
+        UsageError: It is no sketch, or scheme, seed, number of values or permutations differ.
     """
+    from datasketch import LeanMinHash, MinHash
+
+    if not isinstance(sketch, MinHash | LeanMinHash):
+        raise UsageError(
+            f"This is not a datasketch MinHash but {type(sketch).__name__}", next_step="Pass a MinHash or LeanMinHash"
+        )
     scheme = getattr(sketch, "scheme", "legacy")
     wrong = ""
     if scheme != "affine32":

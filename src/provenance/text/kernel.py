@@ -2,28 +2,31 @@
 
 # mypy: ignore-errors
 # Kernels are checked by their plain-Python form.
+# Compiled in: text/lookalikes/kernel.py e35539c8, text/utf8/kernel.py 60a5d264
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from provenance.text.lookalikes.kernel import mixes_scripts, undisguise
 from provenance.text.utf8.kernel import (
     decode,
     encode,
+    entry,
+    fold_block,
     inner,
     inner_inlined,
     kind_of,
-    load,
     place_of,
-    save,
+    pointer,
     trailing_zeros,
 )
 
 U64 = np.uint64
-HIGH_BITS = U64(0x8080808080808080)
-LOW_BITS = U64(0x7F7F7F7F7F7F7F7F)
+ONE = U64(1)
+ALL = U64(0xFFFFFFFFFFFFFFFF)
+REACH = 72
+"""How far behind the start of a block it is read."""
 ROOM = 128
 """Bytes kept free behind the output: more than any one character folds to."""
 LATIN = 2
@@ -35,23 +38,6 @@ ANY_SCRIPT = 0xE0
 
 
 @inner_inlined
-def _fold_eight(chunk, before):
-    """Eight ASCII bytes in lower case with white space as spaces, and the high bits of those that need more care.
-
-    Those are white space after white space, and what is not ASCII. ``before`` is 0x80 after white space, else 0;
-    the third value is that for the next eight.
-    """
-    low = chunk & LOW_BITS
-    blank = (low + U64(0x7777777777777777)) & ~(low + U64(0x7272727272727272)) & HIGH_BITS
-    upper = (low + U64(0x3F3F3F3F3F3F3F3F)) & ~(low + U64(0x2525252525252525)) & HIGH_BITS
-    # 0x80 >> 2 is both a space and what tells cases apart.
-    folded = low & ~((blank >> U64(7)) * U64(0xFF)) | (blank | upper) >> U64(2)
-    spaces = ~((folded ^ U64(0x2020202020202020)) + LOW_BITS) & HIGH_BITS
-    stops = spaces & (spaces << U64(8) | before) | chunk & HIGH_BITS
-    return folded, stops, spaces >> U64(56)
-
-
-@inner
 def _compose_pair(pair_keys, pair_values, first, second):
     if 0x1161 <= second < 0x1176 and 0x1100 <= first < 0x1113:
         return 0xAC00 + ((first - 0x1100) * 21 + (second - 0x1161)) * 28
@@ -156,121 +142,206 @@ def _ascii_word_byte(byte):
 
 
 @inner_inlined
-def _fold_text(  # noqa: C901 - one loop: a call in it costs more than what it does
-    index, properties, entries, part_offsets, parts, composed_offsets, composed, pair_keys, pair_values, lookalikes,
-    reverse, data, start, end, out, begin, segment,
-):  # fmt: skip
-    """Fold one text; the end of its output (-1 when full) and the segment buffer.
+def _script_bit(kind):
+    """What a letter adds to a set of scripts.
 
-    The tables come one by one: taking an array out of a tuple counts a reference, which costs more than reading it.
+    One of another script than the four counts as Latin: a suspicion costs a closer look, no more.
     """
-    at = start
-    to = begin
-    after_space = True
-    suspect = False
-    size = len(out) - ROOM
-    safe_end = len(data) - 8
-    fast_end = min(end, safe_end)
-    while at < end:
-        if to > size:
-            return -1, segment
-        if at < fast_end and data[at] < 128:
-            folded, stops, before = _fold_eight(load(data, at), U64(0x80) if after_space else U64(0))
-            last = min(fast_end - 8, at + size - to)
-            while stops == 0 and at < last:
-                save(out, to, folded)
-                at += 8
-                to += 8
-                folded, stops, before = _fold_eight(load(data, at), before)
-            save(out, to, folded)
-            length = np.int64(trailing_zeros(stops) >> U64(3))
-            length = min(length, end - at)
-            # A mark may follow the last letter: go back to before it, even if that was written above.
-            length -= at + length < end and data[at + length] > 127
-            at += length
-            to += length
-            after_space = to == begin or out[to - 1] == 32
-            while after_space and at < end and (data[at] == 32 or 9 <= data[at] <= 13):
-                at += 1
-                length = 1
-            if length > 0:
-                continue
-        code, width = decode(data, at)
+    return np.int64(1) << max(kind >> 5 & 7, 1)
+
+
+@inner_inlined
+def _fold_block(  # noqa: C901 - one loop: a call in it costs more than what it does
+    index, properties, entries, composed_offsets, composed, pair_keys, pair_values, data, at, end, out, to, before,
+    word, scripts,
+):  # fmt: skip
+    """Fold up to 64 bytes of characters that keep their size and compose with nothing.
+
+    Stops before the first other one, and before white space that follows white space. ``before`` is 1 after white
+    space, else 0; ``word`` says that an ASCII letter or digit stands before; ``scripts`` are those of the letters
+    beyond ASCII before.
+
+    Returns how many bytes; the scripts of their letters; whether one word may have letters of two; ``before`` for
+    what follows.
+    """
+    spaces, words, leads = fold_block(data, at, out, to)
+    size = min(end - at, 64)
+    stops = spaces & (spaces << ONE | before)
+    if stops:
+        size = min(size, np.int64(trailing_zeros(stops)))
+    leads &= ALL >> U64(64 - size) if size else U64(0)
+    others = U64(0)
+    own = np.int64(0)
+    behind = np.int64(-1)
+    starter = np.int64(0)
+    starter_at = np.int64(0)
+    entry = np.int64(0)
+    last = np.int64(0)
+    while leads:
+        first = np.int64(trailing_zeros(leads))
+        leads &= leads - ONE
+        code, width = decode(data, at + first)
         place = place_of(index, code)
         kind = np.int64(properties[np.uint64(place)])
-        # What stands before is taken for Latin: a suspicion costs a closer look, no more.
-        scripts = np.int64(LATIN if to > begin and (out[to - 1] > 127 or _ascii_word_byte(out[to - 1])) else 0)
-        while True:
-            following = at + width
-            foreign = following < end and data[np.uint64(following)] > 127
-            if foreign:
-                next_code, next_width = decode(data, following)
-                next_place = place_of(index, next_code)
-                next_kind = np.int64(properties[np.uint64(next_place)])
-                if next_kind & 4:
-                    break
-            scripts = (scripts | 1 << (kind >> 5 & 7) & ~1) if kind & 9 else 0
-            suspect |= scripts & (scripts - 1) != 0
-            if kind & 8:
-                suspect |= kind >> 5 & 7 == SEVERAL
-                entry = np.int64(entries[np.uint64(place)])
-                first = np.int64(composed_offsets[entry])
-                length = np.int64(composed_offsets[entry + 1]) - first
-                if length <= 4 and composed[first] != 32:
-                    save(out, to, load(composed, first))
-                    to += length
-                    after_space &= length == 0
-                else:
-                    for i in range(first, first + length):
-                        if composed[i] != 32 or not after_space:
-                            out[to] = composed[i]
-                            to += 1
-                            after_space = composed[i] == 32
-            elif code != 32 or not after_space:
-                if at <= safe_end:
-                    save(out, to, load(data, at))
-                    to += width
-                else:
-                    to = encode(out, to, code)
-                after_space = code == 32
-            at = following
-            if not foreign or to > size:
+        if kind & 4:
+            if first != behind:
+                starter_at = first - 1
+                starter = np.int64(out[np.uint64(to + starter_at)])
+                entry = np.int64(0)
+                last = np.int64(0)
+            rank = kind >> 8
+            if (
+                first == 0
+                or first + width > size
+                or kind & 8 != 0
+                or entry | np.int64(entries[np.uint64(place)]) != 0
+                or 0 < rank < last
+                or _compose_pair(pair_keys, pair_values, starter, code) != 0
+            ):
+                size = max(starter_at, 0)
                 break
-            code, width, place, kind = next_code, next_width, next_place, next_kind
-        if at == following or to > size:
-            suspect |= scripts > LATIN and at < end and _ascii_word_byte(data[at])
-            continue
-        segment, count, at = _gather(index, properties, entries, part_offsets, parts, data, at, end, segment)
-        _order(index, properties, segment, count)
-        for i in range(count):
-            if segment[i] == 0x345:
-                segment[i] = 0x3B9
-        count = _compose(index, properties, pair_keys, pair_values, segment, count)
-        if to + 4 * count > size:
-            return -1, segment
-        for i in range(count):
-            code = np.int64(segment[i])
-            if code != 32 or not after_space:
-                suspect |= kind_of(index, properties, code) & ANY_SCRIPT != 0
+            last = rank
+            if rank == 0:
+                starter = code
+                starter_at = first
+        else:
+            if first + width > size:
+                size = first
+                break
+            starter = code
+            starter_at = first
+            entry = np.int64(entries[np.uint64(place)])
+            last = np.int64(0)
+            if kind & 8:
+                part = np.int64(composed_offsets[np.uint64(entry)])
+                if np.int64(composed_offsets[np.uint64(entry + 1)]) - part != width or composed[np.uint64(part)] == 32:
+                    size = first
+                    break
+                for i in range(width):
+                    out[np.uint64(to + first + i)] = composed[np.uint64(part + i)]
+        behind = first + width
+        if kind & 9:
+            bit = _script_bit(kind)
+            own |= bit
+            if bit > LATIN:
+                others |= ((ONE << U64(width)) - ONE) << U64(first)
+    if size == 64 and at + size < end and data[np.uint64(at + size)] > 127:
+        code, width = decode(data, at + size)
+        if kind_of(index, properties, code) & 4:
+            size = starter_at if behind == size else size - 1
+    mixed = False
+    scripts |= own
+    if scripts > LATIN:
+        mixed = (
+            scripts & (scripts - 1) != 0
+            or own >> SEVERAL != 0
+            or words & (others << ONE | others >> ONE) | others & U64(word) != 0
+        )
+    if size:
+        before = spaces >> U64(size - 1) & ONE
+    return size, own, mixed, before
+
+
+@inner_inlined
+def _fold_text(  # noqa: C901 - one loop: a call in it costs more than what it does
+    index, properties, entries, part_offsets, parts, composed_offsets, composed, pair_keys, pair_values, data,
+    data_size, start, end, out, out_size, begin, segment,
+):  # fmt: skip
+    """Fold one text; the end of its output (-1 when full), the segment buffer, and whether a word may mix scripts."""
+    at = start
+    to = begin
+    before = ONE
+    scripts = np.int64(0)
+    suspect = False
+    size = out_size - ROOM
+    fast_end = data_size - REACH
+    while at < end:
+        if to > size:
+            return -1, segment, suspect
+        word = False
+        if to == begin or out[to - 1] < 128:
+            scripts = np.int64(0)
+            word = to > begin and _ascii_word_byte(out[to - 1])
+        elif scripts > LATIN and _ascii_word_byte(data[at]):
+            suspect = True
+        if at <= fast_end:
+            length, own, mixed, before = _fold_block(
+                index, properties, entries, composed_offsets, composed, pair_keys, pair_values, data, at, end, out, to,
+                before, word, scripts,
+            )  # fmt: skip
+            suspect |= mixed
+            if length:
+                scripts = own
+                at += length
+                to += length
+            while before and at < end and (data[at] == 32 or 9 <= data[at] <= 13):
+                at += 1
+                length = 1
+            if length:
+                continue
+        # One character, with what joins it.
+        if word:
+            scripts |= LATIN
+        code, width = decode(data, at)
+        following = at + width
+        if following < end and kind_of(index, properties, decode(data, following)[0]) & 4:
+            segment, count, at = _gather(index, properties, entries, part_offsets, parts, data, at, end, segment)
+            _order(index, properties, segment, count)
+            for i in range(count):
+                if segment[i] == 0x345:
+                    segment[i] = 0x3B9
+            count = _compose(index, properties, pair_keys, pair_values, segment, count)
+            if to + 4 * count > size:
+                return -1, segment, suspect
+            for i in range(count):
+                code = np.int64(segment[i])
+                if code != 32 or not before:
+                    kind = kind_of(index, properties, code)
+                    if kind & 1:
+                        scripts |= _script_bit(kind)
+                    to = encode(out, to, code)
+                    before = U64(code == 32)
+        else:
+            place = place_of(index, code)
+            kind = np.int64(properties[place])
+            if kind & 1 or kind & ANY_SCRIPT:
+                scripts |= _script_bit(kind)
+            elif kind & 8 == 0:
+                scripts = np.int64(0)
+            if kind & 8:
+                entry = np.int64(entries[place])
+                for i in range(composed_offsets[entry], composed_offsets[entry + 1]):
+                    if composed[i] != 32 or not before:
+                        out[to] = composed[i]
+                        to += 1
+                        before = U64(composed[i] == 32)
+            elif code != 32 or not before:
                 to = encode(out, to, code)
-                after_space = code == 32
+                before = U64(code == 32)
+            at = following
+        if scripts > LATIN:
+            suspect |= scripts & (scripts - 1) != 0 or scripts >> SEVERAL != 0 or _ascii_word_byte(out[to - 1])
     if to > begin and out[to - 1] == 32:
         to -= 1
-    if suspect and mixes_scripts(index, properties, out, begin, to):
-        to = undisguise(index, properties, lookalikes, reverse, out, begin, to)
-    return to, segment
+    return to, segment, suspect
 
 
-@njit(cache=True, nogil=True)
+@entry
 def fold_texts(tables, data, offsets, row, out, out_offsets):
     """Fold texts from ``row`` on until done or the output is full; the first row not folded."""
-    index, properties, entries, part_offsets, parts, composed_offsets, composed, keys, values, alike, reverse = tables
+    index, properties, entries = pointer(tables.blocks), pointer(tables.properties), pointer(tables.entries)
+    part_offsets, parts = pointer(tables.part_offsets), pointer(tables.parts)
+    composed_offsets, composed = pointer(tables.composed_offsets), pointer(tables.composed)
+    keys, values = pointer(tables.pair_keys), pointer(tables.pair_values)
+    first, into = pointer(data), pointer(out)
     segment = np.empty(1024, np.uint32)
     while row < len(offsets) - 1:
-        end, segment = _fold_text(
-            index, properties, entries, part_offsets, parts, composed_offsets, composed, keys, values, alike, reverse,
-            data, offsets[row], offsets[row + 1], out, out_offsets[row], segment,
+        end, segment, suspect = _fold_text(
+            index, properties, entries, part_offsets, parts, composed_offsets, composed, keys, values,
+            first, len(data), offsets[row], offsets[row + 1], into, len(out), out_offsets[row], segment,
         )  # fmt: skip
+        if suspect and mixes_scripts(index, properties, into, out_offsets[row], end):
+            end = undisguise(index, properties, tables.lookalikes, tables.reverse, out, out_offsets[row], end)
         if end < 0:
             break
         row += 1

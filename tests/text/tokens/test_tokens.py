@@ -29,6 +29,41 @@ def test_kernel_gives_what_the_plain_form_gives(texts: list[str]) -> None:
     assert tokens.hashes.tolist() == [value for row in expected for value in row]
 
 
+pieces = st.sampled_from(
+    [
+        "word",
+        "a",
+        "extraordinarily",
+        "x" * 40,
+        "世界",
+        "世",
+        "カー",
+        "ไม่",
+        "हिन्दी",
+        "привет",
+        "é",
+        "\u0301",
+        "1",
+        " ",
+        "  ",
+        "-",
+        "。",
+        "—",
+        "\U00020000",
+        "\U0001d7d8",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.lists(pieces, max_size=60).map("".join), min_size=1, max_size=4))
+def test_every_kind_of_token_crosses_the_edges_of_blocks(texts: list[str]) -> None:
+    tokens = tokenize(pa.array([*texts, " " * 100], pa.large_string()))
+    expected = [[token_hash(token) for token in tokens_reference(text)] for text in texts]
+    assert tokens.words.tolist() == [*map(len, expected), 0]
+    assert tokens.hashes.tolist() == [value for row in expected for value in row]
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.characters(max_codepoint=0x2FFF, exclude_categories=["Cn", "Cs"])))
 def test_spaced_scripts_split_where_the_standard_library_sees_no_letter_mark_or_digit(text: str) -> None:

@@ -2,32 +2,44 @@
 
 # mypy: ignore-errors
 # Kernels are checked by their plain-Python form.
+# Compiled in: text/utf8/kernel.py 60a5d264
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from provenance.text.utf8.kernel import decode, inner, inner_inlined, kind_of, leading_zeros, load, trailing_zeros
+from provenance.text.utf8.kernel import (
+    classify_block,
+    decode,
+    entry,
+    inner,
+    inner_inlined,
+    kind_of,
+    leading_zeros,
+    load,
+    pointer,
+    trailing_zeros,
+)
 
 U64 = np.uint64
-HIGH_BITS = U64(0x8080808080808080)
-LOW_BITS = U64(0x7F7F7F7F7F7F7F7F)
+ONE = U64(1)
 ALL = U64(0xFFFFFFFFFFFFFFFF)
 MULTIPLIER = U64(0x9E3779B97F4A7C15)
 FINAL_MULTIPLIER = U64(0xD6E8FEB86659FD93)
+REACH = 80
+"""How far behind the start of a block its words are read."""
 
 
 @inner
-def _hash_bytes(data, start, end):
+def _hash_bytes(data, size, start, end):
     mixed = U64(0)
     at = start
     while at < end:
         left = end - at
-        if at + 8 <= len(data):
+        if at + 8 <= size:
             chunk = load(data, at)
             if left < 8:
-                chunk &= (U64(1) << U64(8 * left)) - U64(1)
+                chunk &= (ONE << U64(8 * left)) - ONE
         else:
             chunk = U64(0)
             for i in range(min(left, 8)):
@@ -39,97 +51,117 @@ def _hash_bytes(data, start, end):
 
 
 @inner_inlined
-def _word_bits(chunk):
-    """One bit for each of eight bytes: an ASCII letter or digit."""
-    low = chunk & LOW_BITS
-    lower = low | U64(0x2020202020202020)
-    letters = (lower + U64(0x1F1F1F1F1F1F1F1F)) & ~(lower + U64(0x0505050505050505))
-    digits = (low + U64(0x5050505050505050)) & ~(low + U64(0x4646464646464646))
-    # The product gathers the lowest bit of every byte in its uppermost byte.
-    return (((letters | digits) & ~chunk & HIGH_BITS) >> U64(7)) * U64(0x0102040810204080) >> U64(56)
+def _first_bytes(chunk, count):
+    """The first 1 to 8 bytes, the others zero."""
+    return chunk & ALL >> U64(64 - 8 * count)
 
 
-@inner
-def _split_ascii(data, at, end, hashes, total):
-    """Hash the words that end within the next 64 bytes and before anything that is not ASCII.
+@inner_inlined
+def _hash_word(data, start, length):
+    """The hash of up to 64 bytes, of which 16 are read without asking how many there are."""
+    short = _first_bytes(load(data, start), min(length, 8)) * MULTIPLIER
+    short ^= short >> U64(32)
+    mixed = (short ^ _first_bytes(load(data, start + 8), min(length - 8, 8))) * MULTIPLIER
+    mixed ^= mixed >> U64(32)
+    if length <= 8:
+        mixed = short
+    done = 16
+    while done < length:
+        mixed = (mixed ^ _first_bytes(load(data, start + done), min(length - done, 8))) * MULTIPLIER
+        mixed ^= mixed >> U64(32)
+        done += 8
+    return (mixed ^ U64(length)) * FINAL_MULTIPLIER >> U64(32)
 
-    The bytes are classified first and their words then read off as runs of bits, so that no word waits for
+
+@inner_inlined
+def _mark_foreign(index, properties, data, at, size, words, leads):
+    """Add characters beyond ASCII to a block's words; where one token follows another without a gap; where it ends."""
+    starts = U64(0)
+    while leads:
+        place = trailing_zeros(leads)
+        leads &= leads - ONE
+        code, width = decode(data, at + np.int64(place))
+        if np.int64(place) + width > size:
+            return words, starts, np.int64(place)
+        kind = kind_of(index, properties, code) & 3
+        first = ONE << place
+        behind = first << U64(width)
+        if kind:
+            words |= behind - first
+        if kind == 2:
+            starts |= first | behind
+        elif kind == 3 and starts & first:
+            starts ^= first | behind
+    return words, starts, size
+
+
+@inner_inlined
+def _split_block(index, properties, data, at, end, hashes, total):
+    """Hash the tokens that end within the next 64 bytes.
+
+    The bytes are classified first and their tokens then read off as runs of bits, so that no token waits for
     the length of the one before. Returns the number of hashes and the byte to go on from.
     """
-    words = U64(0)
-    foreign = U64(0)
-    for i in range(8):
-        chunk = load(data, at + 8 * i)
-        words |= _word_bits(chunk) << U64(8 * i)
-        foreign |= chunk & HIGH_BITS
+    words, foreign, leads = classify_block(data, at)
     size = min(end - at, 64)
+    within = ALL >> U64(64 - size)
+    words &= within
+    starts = U64(0)
     complete = end - at <= 64
-    if foreign:
-        for i in range(8):
-            stops = load(data, at + 8 * i) & HIGH_BITS
-            if stops:
-                before = 8 * i + np.int64(trailing_zeros(stops) >> U64(3))
-                if before < size:
-                    size = before
-                    complete = False
-                break
-    words &= ALL >> U64(64 - size) if size else U64(0)
-    if not complete and size and words >> U64(size - 1):
-        # The last word goes on behind: leave it.
-        gaps = ~words & ALL >> U64(64 - size)
-        size = 64 - np.int64(leading_zeros(gaps))
-        words &= ALL >> U64(64 - size) if size else U64(0)
-    while words:
-        first = np.int64(trailing_zeros(words))
-        length = np.int64(trailing_zeros(~(words >> U64(first))))
-        words &= words + (words & (U64(0) - words))
-        start = at + first
-        mixed = U64(0)
-        left = length
-        while left > 8:
-            mixed = (mixed ^ load(data, start)) * MULTIPLIER
-            mixed ^= mixed >> U64(32)
-            start += 8
-            left -= 8
-        mixed = (mixed ^ load(data, start) & ALL >> U64(64 - 8 * left)) * MULTIPLIER
-        mixed ^= mixed >> U64(32)
-        hashes[total] = (mixed ^ U64(length)) * FINAL_MULTIPLIER >> U64(32)
+    if foreign & within:
+        words, starts, size = _mark_foreign(index, properties, data, at, size, words, leads & within)
+        complete &= size == end - at
+    starts = (starts | ~(words << ONE)) & words
+    inside = words & ~starts
+    if not complete and words >> U64(size - 1):
+        # The last token may go on behind: leave it.
+        size = 63 - np.int64(leading_zeros(starts))
+        starts &= (ONE << U64(size)) - ONE
+    while starts:
+        first = trailing_zeros(starts)
+        starts &= starts - ONE
+        length = np.int64(trailing_zeros(~(inside >> first >> ONE))) + 1
+        hashes[total] = _hash_word(data, at + np.int64(first), length)
         total += 1
     return total, at + size
 
 
-@njit(cache=True, nogil=True)
+@inner
+def split_text(index, properties, data, size, at, end, hashes, total):
+    """Hash the tokens of one text, a part of ``size`` bytes of data; the number of hashes."""
+    fast_end = size - REACH
+    while at < end:
+        if at <= fast_end:
+            total, stop = _split_block(index, properties, data, at, end, hashes, total)
+            if stop > at:
+                at = stop
+                continue
+        # Longer than 64 bytes, or too near the end of the buffer to read it in blocks.
+        code, width = decode(data, at)
+        kind = kind_of(index, properties, code) & 3
+        start = at
+        at += width
+        if kind == 0:
+            continue
+        while at < end:
+            code, width = decode(data, at)
+            follows = kind_of(index, properties, code) & 3
+            if follows != 3 and (kind == 2 or follows != 1):
+                break
+            at += width
+        hashes[total] = _hash_bytes(data, size, start, at)
+        total += 1
+    return total
+
+
+@entry
 def split_texts(tables, data, offsets, hashes, out_offsets):
     """Hash the tokens of texts one after another; ``out_offsets`` says where each text's begin."""
-    index, properties = tables.blocks, tables.properties
+    index, properties = pointer(tables.blocks), pointer(tables.properties)
+    first, into = pointer(data), pointer(hashes)
+    size = len(data)
     total = 0
-    fast_end = len(data) - 72
     for row in range(len(offsets) - 1):
-        at = offsets[row]
-        end = offsets[row + 1]
-        while at < end:
-            if at <= fast_end and data[at] < 128:
-                total, stop = _split_ascii(data, at, end, hashes, total)
-                if stop > at:
-                    at = stop
-                    continue
-            # Not ASCII throughout, longer than 64 letters, or too near the end of the buffer to read it in blocks.
-            code, width = decode(data, at)
-            kind = kind_of(index, properties, code) & 3
-            start = at
-            at += width
-            if kind == 0:
-                continue
-            while at < end:
-                code, width = decode(data, at)
-                follows = kind_of(index, properties, code) & 3
-                if follows != 3 and (kind == 2 or follows != 1):
-                    break
-                at += width
-            hashes[total] = _hash_bytes(data, start, at)
-            total += 1
-            # What ends a word of another script is most often one space: not worth a block.
-            while at < end and data[at] < 128 and kind_of(index, properties, np.int64(data[at])) & 3 == 0:
-                at += 1
+        total = split_text(index, properties, first, size, offsets[row], offsets[row + 1], into, total)
         out_offsets[row + 1] = total
     return total

@@ -19,32 +19,46 @@ from numba.np.arrayobj import make_array
 
 # Only entry points need a place in the cache: their code holds all that they call.
 inner = njit(nogil=True)
-inner_inlined = njit(nogil=True, inline="always")
+inner_inlined = njit(nogil=True, forceinline=True)
+
+
+def entry(function: Any) -> Any:
+    """Compile a function that Python calls, and keep its machine code.
+
+    It lies beside the package, or in the user's cache folder where the package can't be written, or in
+    ``NUMBA_CACHE_DIR``. Where there is no such place either, it is compiled anew in every process.
+    """
+    try:
+        return njit(cache=True, nogil=True)(function)
+    except RuntimeError:
+        return njit(nogil=True)(function)
+
+
+BLOCK = ir.VectorType(ir.IntType(8), 64)
+THREE = types.UniTuple(types.uint64, 3)
 
 
 @intrinsic
-def load(_context: Any, array: Any, index: Any) -> Any:
+def pointer(_context: Any, array: Any) -> Any:
+    """The address of an array's first element, to be read and written by place like the array itself.
+
+    Passing an array counts its references up and down, which costs more than most of what is done with it here.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return make_array(signature.args[0])(context, builder, args[0]).data
+
+    return types.CPointer(array.dtype)(array), build
+
+
+@intrinsic
+def load(_context: Any, data: Any, index: Any) -> Any:
     """Eight bytes from any address, little-endian."""
 
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = make_array(signature.args[0])(context, builder, args[0]).data
-        address = pointer_add(builder, data, args[1], return_type=ir.IntType(64).as_pointer())
-        return builder.load(address, align=1)
+    def build(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.load(pointer_add(builder, *args, return_type=ir.IntType(64).as_pointer()), align=1)
 
-    return types.uint64(array, index), build
-
-
-@intrinsic
-def save(_context: Any, array: Any, index: Any, value: Any) -> Any:
-    """Write eight bytes to any address, little-endian."""
-
-    def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = make_array(signature.args[0])(context, builder, args[0]).data
-        address = pointer_add(builder, data, args[1], return_type=ir.IntType(64).as_pointer())
-        builder.store(args[2], address, align=1)
-        return context.get_dummy_value()
-
-    return types.none(array, index, value), build
+    return types.uint64(data, index), build
 
 
 @intrinsic
@@ -67,7 +81,56 @@ def leading_zeros(_context: Any, value: Any) -> Any:
     return types.uint64(value), build
 
 
-# Unsigned places spare the check for negative ones, which count from the end.
+def _all(value: int) -> Any:
+    return ir.Constant(BLOCK, [value] * 64)
+
+
+def _between(builder: Any, block: Any, first: int, last: int) -> Any:
+    return builder.icmp_unsigned("<=", builder.sub(block, _all(first)), _all(last - first))
+
+
+def _block_at(builder: Any, data: Any, index: Any) -> Any:
+    return pointer_add(builder, data, index, return_type=BLOCK.as_pointer())
+
+
+def _bits(context: Any, builder: Any, masks: Any) -> Any:
+    return context.make_tuple(builder, THREE, [builder.bitcast(mask, ir.IntType(64)) for mask in masks])
+
+
+@intrinsic
+def classify_block(_context: Any, data: Any, index: Any) -> Any:
+    """Of 64 bytes, one bit each: ASCII letters and digits; all beyond ASCII; the first of each such character."""
+
+    def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        block = builder.load(_block_at(builder, *args), align=1)
+        letters = _between(builder, builder.or_(block, _all(0x20)), 97, 122)
+        words = builder.or_(letters, _between(builder, block, 48, 57))
+        foreign = builder.icmp_signed("<", block, _all(0))
+        return _bits(context, builder, (words, foreign, _between(builder, block, 0xC0, 0xFF)))
+
+    return THREE(data, index), build
+
+
+@intrinsic
+def fold_block(_context: Any, data: Any, index: Any, out: Any, to: Any) -> Any:
+    """Copy 64 bytes, ASCII in lower case and its white space as spaces.
+
+    Returns one bit for each byte: white space; ASCII letters and digits; the first of each character beyond ASCII.
+    """
+
+    def build(context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        block = builder.load(_block_at(builder, *args[:2]), align=1)
+        spaces = builder.or_(_between(builder, block, 9, 13), builder.icmp_unsigned("==", block, _all(32)))
+        folded = builder.select(_between(builder, block, 65, 90), builder.or_(block, _all(0x20)), block)
+        folded = builder.select(spaces, _all(32), folded)
+        builder.store(folded, _block_at(builder, *args[2:]), align=1)
+        words = builder.or_(_between(builder, folded, 97, 122), _between(builder, block, 48, 57))
+        return _bits(context, builder, (spaces, words, _between(builder, block, 0xC0, 0xFF)))
+
+    return THREE(data, index, out, to), build
+
+
+# In an array, unsigned places spare the check for negative ones, which count from the end.
 @inner_inlined
 def decode(data, at):
     """The code point at a byte, and how many bytes it takes."""
