@@ -183,7 +183,16 @@ def test_boilerplate_is_counted_and_proves_nothing(tmp_path, corpus, register, w
     assert table["row"].to_pylist() == [1, 2]
     assert table["reference_id"].to_pylist() == ["set-0007", "more-0040"]
     assert int(table.schema.metadata[b"common_passages"]) > 0
+    assert index.common_passages == 0
+    merged = compact(tmp_path, [shelf.segment.id for shelf in index.shelves])
+    assert 60 / 15 <= Index.open(tmp_path, [merged.id]).common_passages <= 60
     assert records.match(Index.open(tmp_path, [index.shelves[0].segment.id])).num_rows > 2
+
+
+def test_a_notice_that_many_texts_end_with_makes_them_no_copies(tmp_path, corpus, register, words):
+    notice = words(120)
+    index = Index.open(tmp_path, [register([np.concatenate([words(80), notice]) for _ in range(300)]).id])
+    assert corpus([np.concatenate([words(70), notice]) for _ in range(50)]).match(index).num_rows == 0
 
 
 def test_a_text_in_very_many_variants_is_still_recognised(tmp_path, corpus, register, words):

@@ -38,7 +38,7 @@ def estimate(shelves: Sequence[lookup.Shelf], stored: StoredFingerprints, least:
     from provenance import fingerprint
 
     words = stored.words.astype(np.int64)
-    band = lookup.band_hits(shelves, stored.bands)
+    band = lookup.band_hits(shelves, lookup.stored_band_queries(stored.bands))
     band = band[words[band.queries % len(words)] > 0]
     passage, common = lookup.passage_hits(shelves, stored.passage_hashes, distinct=False)
     passage_rows = np.repeat(np.arange(len(words)), np.diff(stored.passage_offsets))
@@ -58,7 +58,10 @@ def estimate(shelves: Sequence[lookup.Shelf], stored: StoredFingerprints, least:
     positions = np.empty(len(passage), dtype=np.int64)
     for number, shelf in enumerate(shelves):
         here = passage.shelves == number
-        positions[here] = shelf.segment["passage_positions"][passage.postings[here]]
+        positions[here] = lookup.places(shelf.segment, passage.postings[here])
+    passage, positions = passage[positions < lookup.FARTHEST], positions[positions < lookup.FARTHEST]
+    if not len(passage):
+        return [], int(common.sum())
     rows = passage_rows[passage.queries]
     own = stored.passage_positions[passage.queries].astype(np.int64)
     order = np.lexsort((own, own - positions, passage.texts, passage.shelves, rows))

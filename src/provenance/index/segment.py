@@ -48,7 +48,8 @@ ARRAYS: Final[dict[str, str]] = {
 ``checks``/``content_ids``: 16 bytes a text. A *text* is a distinct folded text; a *reference* is one registration of
 it. Texts are ordered by check, so equal postings of several segments merge in one order. ``*_keys`` are mixed keys
 (:func:`provenance.index.kernel.mix`), sorted; ``*_texts`` the text of each posting; ``*_directory`` where each bucket
-of leading bits starts.
+of leading bits starts. ``passage_positions`` hold the position in the lower bits, the neighbours' bits above
+(:func:`provenance.index.kernel.tag_places`).
 """
 _ALIGN: Final = 64
 _MANIFEST: Final = "segment.json"
@@ -72,6 +73,7 @@ class Segment:
         sets: The reference sets in it; ``reference_sets`` holds positions in this list.
         texts: Distinct texts.
         references: Registrations of texts.
+        common_passages: Passages that so many of its texts have that they are not looked at.
         parameters: What its fingerprints were made with.
         bytes: Size of ``arrays.bin``.
     """
@@ -80,6 +82,7 @@ class Segment:
     sets: tuple[ReferenceSet, ...]
     texts: int
     references: int
+    common_passages: int
     parameters: dict[str, Any]
     bytes: int
     arrays: dict[str, npt.NDArray[Any]]
@@ -127,6 +130,7 @@ def open_segment(folder: Path, segment_id: str, parameters: dict[str, Any]) -> S
         sets=tuple(ReferenceSet(*entry) for entry in manifest["sets"]),
         texts=manifest["texts"],
         references=manifest["references"],
+        common_passages=manifest.get("common_passages", 0),
         parameters=manifest["parameters"],
         bytes=manifest["bytes"],
         arrays=arrays,
@@ -170,8 +174,21 @@ def sweep(folder: Path, keep: Collection[str]) -> list[str]:
     return removed
 
 
+@dataclass
+class _Region:
+    """Where an array is being written: its start, the next byte, its end (None: open) and the digest so far."""
+
+    offset: int
+    at: int
+    end: int | None
+    digest: xxhash.xxh3_128
+
+
 class SegmentWriter:
-    """Writes the arrays of one segment in order; leaving the ``with`` block early removes what was written."""
+    """Writes the arrays of one segment; leaving the ``with`` block early removes what was written.
+
+    Arrays of a known size may grow side by side, so that nothing has to wait in memory until its turn.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -180,7 +197,8 @@ class SegmentWriter:
         self._partial.mkdir()
         self._file = (self._partial / _DATA).open("wb")
         self._entries: dict[str, dict[str, Any]] = {}
-        self._open: tuple[str, xxhash.xxh3_128, int] | None = None
+        self._open: dict[str, _Region] = {}
+        self._size = 0
 
     def __enter__(self) -> SegmentWriter:
         return self
@@ -192,33 +210,52 @@ class SegmentWriter:
         if self._partial.exists():
             shutil.rmtree(self._partial)
 
-    def begin(self, name: str) -> None:
-        """Start the next array."""
+    def reserve(self, **counts: int) -> None:
+        """Start arrays of these numbers of values, in this order; the arrays before them are complete."""
         self._end()
-        self._file.write(b"\0" * (-self._file.tell() % _ALIGN))
-        self._open = (name, xxhash.xxh3_128(), self._file.tell())
+        for name, count in counts.items():
+            offset = self._size + -self._size % _ALIGN
+            self._size = offset + count * np.dtype(ARRAYS[name]).itemsize
+            self._open[name] = _Region(offset, offset, self._size, xxhash.xxh3_128())
 
-    def append(self, values: npt.NDArray[Any]) -> None:
-        """Add values to the array begun last."""
-        if self._open is None:
-            raise RuntimeError("append before begin")
-        name, digest, _ = self._open
+    def begin(self, name: str) -> None:
+        """Start one array of any size; the arrays before it are complete."""
+        self._end()
+        offset = self._size + -self._size % _ALIGN
+        self._open[name] = _Region(offset, offset, None, xxhash.xxh3_128())
+
+    def append(self, name: str, values: npt.NDArray[Any]) -> None:
+        """Add values to an array that was started."""
+        region = self._open[name]
         raw = np.ascontiguousarray(values, dtype=ARRAYS[name]).reshape(-1).view(np.uint8).data
-        digest.update(raw)
+        if region.end is not None and region.at + len(raw) > region.end:
+            raise RuntimeError(f"more values than were reserved: {name}")
+        region.digest.update(raw)
+        if self._file.tell() != region.at:
+            self._file.seek(region.at)
         self._file.write(raw)
+        region.at += len(raw)
 
     def add(self, name: str, values: npt.NDArray[Any]) -> None:
         """Write a whole array."""
         self.begin(name)
-        self.append(values)
+        self.append(name, values)
 
-    def finish(self, sets: Sequence[ReferenceSet], texts: int, references: int, parameters: dict[str, Any]) -> str:
+    def finish(
+        self,
+        sets: Sequence[ReferenceSet],
+        texts: int,
+        references: int,
+        common_passages: int,
+        parameters: dict[str, Any],
+    ) -> str:
         """Sync and name the segment; return its id. One that already exists is left as it is."""
         self._end()
         missing = ARRAYS.keys() - self._entries.keys()
         if missing:
             raise RuntimeError(f"arrays not written: {sorted(missing)}")
-        size = self._file.tell()
+        size = self._size
+        self._file.truncate(size)
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()
@@ -227,6 +264,7 @@ class SegmentWriter:
             "parameters": parameters,
             "texts": texts,
             "references": references,
+            "common_passages": common_passages,
             "sets": [list(entry) for entry in sets],
             "bytes": size,
             "arrays": self._entries,
@@ -244,12 +282,13 @@ class SegmentWriter:
         return segment_id
 
     def _end(self) -> None:
-        if self._open is None:
-            return
-        name, digest, offset = self._open
-        count = (self._file.tell() - offset) // np.dtype(ARRAYS[name]).itemsize
-        self._entries[name] = {"offset": offset, "count": count, "xxh3": digest.hexdigest()}
-        self._open = None
+        for name, region in self._open.items():
+            if region.end not in (None, region.at):
+                raise RuntimeError(f"fewer values than were reserved: {name}")
+            self._size = max(self._size, region.at)
+            count = (region.at - region.offset) // np.dtype(ARRAYS[name]).itemsize
+            self._entries[name] = {"offset": region.offset, "count": count, "xxh3": region.digest.hexdigest()}
+        self._open = {}
 
 
 def _read_manifest(folder: Path, segment_id: str) -> dict[str, Any]:

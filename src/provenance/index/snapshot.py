@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from provenance.errors import UsageError
 from provenance.index import lookup
-from provenance.index.build import check_array, content_id_array, parameters
+from provenance.index.build import check_array, content_id_array, mixed_bands, parameters
 from provenance.index.findings import KEPT, Finding, References, select, to_table
 from provenance.index.overlap import DISTINCT_TOKENS, overlaps
 from provenance.index.packed import estimate
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MATCH_TOKENS: Final = 25
 """A verified match has at least so many equal tokens outside boilerplate, unless it is a whole copy. References with
 fewer tokens match only as whole copies."""
+WHOLE: Final = 0.7
+"""Of a passage that very many texts have, two texts that are the same to this part, both of them, are variants: then it
+counts. A notice at the end of both makes no variants of them."""
 
 
 @dataclass(frozen=True)
@@ -60,12 +63,18 @@ class Index:
         """References in the snapshot, withdrawn ones included."""
         return sum(shelf.segment.references for shelf in self.shelves)
 
+    @property
+    def common_passages(self) -> int:
+        """Passages that more than 128 texts of one segment have: neither found nor evidence. Compaction counts all."""
+        return sum(shelf.segment.common_passages for shelf in self.shelves)
+
     def match(self, fp: Fingerprints, content_ids: Sequence[str], content_checks: Sequence[bytes]) -> pa.Table:
         """Find what records share with references, verified token by token.
 
         A record matches a reference when both are the same text, or when they share at least 25 tokens in
         chains of equal runs (see :func:`provenance.index.overlap.overlaps`), 12 of them different. Tokens of passages
-        that more than 128 texts have don't count towards the 25, unless the two texts collide in a band.
+        that more than 128 texts have don't count towards the 25, unless the texts are variants of each other: they
+        collide in a band and 0.7 of both is shared.
 
         Args:
             fp: Fingerprints of the records.
@@ -82,14 +91,12 @@ class Index:
         words = np.diff(fp.tokens.offsets)
         if not self.shelves or not len(words):
             return to_table([], 0)
-        from provenance import fingerprint
-
         findings = list(self._copies(checks, content_ids, words))
         copied = {(finding.row, finding.check) for finding in findings}
-        band = lookup.band_hits(self.shelves, fingerprint.band_keys(fp.signatures))
+        band = lookup.band_hits(self.shelves, mixed_bands(fp.signatures))
         band = band[words[band.queries % len(words)] > 0]
-        passage, common = lookup.passage_hits(self.shelves, fp.passage_hashes)
         passage_rows = np.repeat(np.arange(len(words)), np.diff(fp.passage_offsets))
+        passage, common = lookup.seed_hits(self.shelves, fp, passage_rows)
         candidates = lookup.choose(band, passage, passage_rows, words)
         findings += self._verified(fp, candidates, _common_tokens(fp, passage_rows, common), copied)
         return to_table(select(self._referenced(findings)), int(common.sum()))
@@ -132,7 +139,7 @@ class Index:
             return np.empty(0, dtype=np.int64)
         words = stored.words.astype(np.int64)
         copies = lookup.exact_hits(self.shelves, check_array(stored.content_checks)).queries
-        band = lookup.band_hits(self.shelves, stored.bands)
+        band = lookup.band_hits(self.shelves, lookup.stored_band_queries(stored.bands))
         passage, _ = lookup.passage_hits(self.shelves, stored.passage_hashes)
         passage_rows = np.repeat(np.arange(len(words)), np.diff(stored.passage_offsets))
         rows = np.unique(np.concatenate([copies, band.queries % len(words), passage_rows[passage.queries]]))
@@ -178,7 +185,8 @@ class Index:
                 continue
             found = overlaps(fp.tokens, segment["tokens"], offsets, np.stack([rows, texts], axis=1), common)
             near = candidates.near[here]
-            evidence = np.where(near, found.matched, found.rare)
+            whole = near & (found.matched >= WHOLE * words[rows]) & (found.reference_matched >= WHOLE * lengths)
+            evidence = np.where(whole, found.matched, found.rare)
             for k in np.flatnonzero((evidence >= MATCH_TOKENS) & (found.distinct >= DISTINCT_TOKENS)).tolist():
                 row, text = int(rows[k]), int(texts[k])
                 check = segment["checks"][16 * text : 16 * text + 16].tobytes()
@@ -228,15 +236,10 @@ def _common_tokens(
     fp: Fingerprints, rows: npt.NDArray[np.int64], common: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.uint8]:
     """Mark the tokens of common passages, and what lies between two that follow each other."""
-    marks = np.zeros(len(fp.tokens.hashes) + 1, dtype=np.int32)
-    chosen = np.flatnonzero(common)
-    if len(chosen):
+    marks = np.zeros(len(fp.tokens.hashes), dtype=np.uint8)
+    if common.any():
         from provenance import fingerprint
+        from provenance.index import kernel
 
-        starts = fp.tokens.offsets[rows[chosen]] + fp.passage_positions[chosen]
-        ends = np.minimum(starts + fingerprint.PASSAGE_TOKENS, fp.tokens.offsets[rows[chosen] + 1])
-        follows = (chosen[1:] == chosen[:-1] + 1) & (rows[chosen[1:]] == rows[chosen[:-1]])
-        ends[:-1][follows] = np.maximum(ends[:-1][follows], starts[1:][follows])
-        np.add.at(marks, starts, 1)
-        np.add.at(marks, ends, -1)
-    return (np.cumsum(marks[:-1]) > 0).astype(np.uint8)
+        kernel.mark_passages(rows, fp.passage_positions, common, fp.tokens.offsets, fingerprint.PASSAGE_TOKENS, marks)
+    return marks

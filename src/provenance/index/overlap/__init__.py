@@ -78,8 +78,9 @@ def overlaps(
     figures = np.zeros((size, 4), dtype=np.int64)
     span_offsets = np.zeros(size + 1, dtype=np.int64)
     slots = 1 << max(1, int(2 * text_longest).bit_length())
-    runs = min(kernel.MAX_RUNS, 8 * longest + 1)
+    runs = min(kernel.MAX_RUNS, 16 * longest + 2)
     scratch: tuple[npt.NDArray[Any], ...] = (
+        np.empty(1 << max(6, (16 * longest).bit_length()), dtype=np.uint8),
         np.empty(slots, dtype=np.int32),
         np.empty(text_longest, dtype=np.int32),
         np.empty(text_longest, dtype=np.uint32),
@@ -99,7 +100,7 @@ def overlaps(
     while True:
         done = compare(
             records.hashes, records.offsets, texts, text_offsets, rows, chosen, done, common,
-            *scratch, figures, cover, cover_offsets, spans, span_offsets,
+            scratch, figures, cover, cover_offsets, spans, span_offsets,
         )  # fmt: skip
         if done < 0:
             raise SegmentError("A reference text lies outside its segment", next_step="Run provenance verify")

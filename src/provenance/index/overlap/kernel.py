@@ -13,10 +13,11 @@ CHAIN_TOKENS = 16
 """A chain with fewer equal tokens is coincidence."""
 LONGEST_TOKENS = 8
 """So is one whose longest run is shorter."""
-MAX_RUNS = 1 << 16
-"""Runs looked at in one pair of texts."""
+MAX_RUNS = 1 << 17
+"""Runs looked at in one pair of texts, half of them for grams that are very frequent."""
 MAX_SPANS = 256
 """Spans kept of one pair."""
+_SIEVE = 16
 _SAME_GRAM = 8
 _WALK = 32
 _LOOK_BACK = 64
@@ -25,17 +26,14 @@ _MULTIPLIER = 0x9E3779B97F4A7C15
 
 
 @njit(cache=True, nogil=True)
-def _fill_table(tokens, heads, chain, grams):
+def _fill_table(tokens, width, heads, chain, grams):
     size = uint64(1)
     while size < uint64(2 * len(tokens)):
         size <<= uint64(1)
     mask = size - uint64(1)
     heads[: np.int64(size)] = -1
-    for p in range(len(tokens) - RUN_TOKENS, -1, -1):
-        gram = uint64(0)
-        for t in range(RUN_TOKENS):
-            gram = (gram ^ uint64(tokens[p + t])) * uint64(_MULTIPLIER)
-            gram ^= gram >> uint64(32)
+    for p in range(len(tokens) - width, -1, -1):
+        gram = _hash(tokens, p, width)
         slot = gram & mask
         grams[p] = uint32(gram >> uint64(32))
         chain[p] = heads[slot]
@@ -43,30 +41,72 @@ def _fill_table(tokens, heads, chain, grams):
     return mask
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _hash(tokens, p, width):
+    gram = uint64(0)
+    for t in range(width):
+        gram = (gram ^ uint64(tokens[p + t])) * uint64(_MULTIPLIER)
+        gram ^= gram >> uint64(32)
+    return gram
+
+
 @njit(cache=True, nogil=True)
-def _informative(tokens, start):
+def _fill_sieve(tokens, sieve):
+    """Mark the grams of a record; return by how much their hashes are to be shifted."""
+    bits = uint32(6)
+    while (1 << bits) < _SIEVE * len(tokens) and (2 << bits) <= len(sieve):
+        bits += uint32(1)
+    sieve[: 1 << bits] = 0
+    shift = uint32(32) - bits
+    for p in range(len(tokens) - RUN_TOKENS + 1):
+        sieve[_gram(tokens, p) >> shift] = 1
+    return shift
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _gram(tokens, p):
+    gram = uint32(tokens[p] * uint32(0x9E3779B1)) + uint32(tokens[p + 1] * uint32(0x85EBCA77))
+    gram += uint32(tokens[p + 2] * uint32(0xC2B2AE3D)) + uint32(tokens[p + 3] * uint32(0x27D4EB2F))
+    return uint32(gram + uint32(tokens[p + 4] * uint32(0x165667B1)))
+
+
+@njit(cache=True, nogil=True)
+def _may_share(tokens, sieve, shift, grams):
+    """Tell whether a text may have a run of ``LONGEST_TOKENS`` in common with the record of the sieve."""
+    size = len(tokens) - RUN_TOKENS + 1
+    for p in range(size):
+        grams[p] = _gram(tokens, p) >> shift
+    streak = 0
+    for p in range(size):
+        streak = (streak + 1) * sieve[grams[p]]
+        if streak > LONGEST_TOKENS - RUN_TOKENS:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True)
+def _informative(tokens, start, width):
     distinct = 0
-    for a in range(start, start + RUN_TOKENS):
+    for a in range(start, start + width):
         new = True
         for b in range(start, a):
-            if tokens[a] == tokens[b]:
-                new = False
-                break
-        if new:
-            distinct += 1
-    return distinct >= _DISTINCT
+            new = new and tokens[a] != tokens[b]
+        distinct += new
+        if distinct == _DISTINCT:
+            return True
+    return False
 
 
 @njit(cache=True, nogil=True)
-def _find_runs(left, right, heads, chain, grams, mask, reached, runs):
-    """List maximal common runs as (start in left, start in right, length), in order of their first seed."""
+def _seek_runs(left, right, width, heads, chain, grams, mask, reached, runs, count):
+    """List maximal common runs as (start in left, start in right, length), in order of their first seed.
+
+    Returns how many there are then, and whether grams were too frequent for all their places to be looked at.
+    """
     reached[: len(left) + len(right) + 1] = 0
-    count = 0
-    for p in range(len(left) - RUN_TOKENS + 1):
-        gram = uint64(0)
-        for t in range(RUN_TOKENS):
-            gram = (gram ^ uint64(left[p + t])) * uint64(_MULTIPLIER)
-            gram ^= gram >> uint64(32)
+    cut = False
+    for p in range(len(left) - width + 1):
+        gram = _hash(left, p, width)
         other = heads[gram & mask]
         if other < 0:
             continue
@@ -74,7 +114,10 @@ def _find_runs(left, right, heads, chain, grams, mask, reached, runs):
         same = 0
         walked = 0
         checked = False
-        while other >= 0 and same < _SAME_GRAM and walked < _WALK:
+        while other >= 0:
+            if same == _SAME_GRAM or walked == _WALK:
+                cut = True
+                break
             walked += 1
             at = other
             other = chain[at]
@@ -85,13 +128,13 @@ def _find_runs(left, right, heads, chain, grams, mask, reached, runs):
                 same += 1
                 continue
             if not checked:
-                if not _informative(left, p):
+                if not _informative(left, p, width):
                     break
                 checked = True
             end = 0
             while p + end < len(left) and at + end < len(right) and left[p + end] == right[at + end]:
                 end += 1
-            if end < RUN_TOKENS:
+            if end < width:
                 continue
             same += 1
             before = 0
@@ -102,9 +145,40 @@ def _find_runs(left, right, heads, chain, grams, mask, reached, runs):
             runs[count, 1] = at - before
             runs[count, 2] = before + end
             count += 1
-            if count == MAX_RUNS:
-                return count
-    return count
+            if count == len(runs):
+                return count, False
+    return count, cut
+
+
+@njit(cache=True, nogil=True)
+def _find_runs(left, right, heads, chain, grams, reached, runs):
+    """List maximal common runs, in order of their start in left.
+
+    Of a gram that the text has very often only some places are looked at. Then longer grams are sought as well: either
+    they are rarer, so the run that holds one is found, or the places looked at make a run of ``CHAIN_TOKENS`` each.
+    """
+    mask = _fill_table(right, RUN_TOKENS, heads, chain, grams)
+    half = runs[: len(runs) // 2]
+    count, cut = _seek_runs(left, right, RUN_TOKENS, heads, chain, grams, mask, reached, half, 0)
+    if not cut or min(len(left), len(right)) < CHAIN_TOKENS:
+        return count
+    mask = _fill_table(right, CHAIN_TOKENS, heads, chain, grams)
+    count, _ = _seek_runs(left, right, CHAIN_TOKENS, heads, chain, grams, mask, reached, runs, count)
+    return _sort_runs(runs, count)
+
+
+@njit(cache=True, nogil=True)
+def _sort_runs(runs, count):
+    """Order runs by their start in left, then in right, each once."""
+    order = np.argsort((runs[:count, 0].astype(np.int64) << 32) | runs[:count, 1], kind="mergesort")
+    ordered = runs[:count][order]
+    kept = 0
+    for k in range(count):
+        if k and ordered[k, 0] == ordered[k - 1, 0] and ordered[k, 1] == ordered[k - 1, 1]:
+            continue
+        runs[kept] = ordered[k]
+        kept += 1
+    return kept
 
 
 @njit(cache=True, nogil=True)
@@ -215,17 +289,16 @@ def _distinct(tokens, marks, limit, seen):
     """Count distinct marked tokens, up to ``limit``."""
     count = 0
     for p in range(len(tokens)):
-        if marks[p]:
-            new = True
-            for s in range(count):
-                if seen[s] == tokens[p]:
-                    new = False
-                    break
-            if new:
-                seen[count] = tokens[p]
-                count += 1
-                if count == limit:
-                    break
+        if not marks[p]:
+            continue
+        new = True
+        for s in range(count):
+            new = new and seen[s] != tokens[p]
+        if new:
+            seen[count] = tokens[p]
+            count += 1
+            if count == limit:
+                break
     return count
 
 
@@ -239,17 +312,7 @@ def overlap(
     texts,
     first,
     common,
-    heads,
-    chain,
-    grams,
-    reached,
-    runs,
-    score,
-    previous,
-    used,
-    left_marks,
-    right_marks,
-    seen,
+    scratch,
     figures,
     cover,
     cover_offsets,
@@ -267,17 +330,11 @@ def overlap(
         texts: Its text.
         first: The pair to start at.
         common: One byte for each token of the records: 1 where it belongs to a passage that very many texts share.
-        heads: Scratch: first position of a gram in each slot of a hash table; at least twice the longest text.
-        chain: Scratch: next position in the same slot; as long as the longest text.
-        grams: Scratch: hash of the gram at each position; as long.
-        reached: Scratch: end of the last run on each diagonal; as long as both longest texts and one.
-        runs: Scratch: common runs, ``(n, 3)``.
-        score: Scratch: best chain that ends in each run.
-        previous: Scratch: its run before this one.
-        used: Scratch: runs that belong to a chain already.
-        left_marks: Scratch: matched tokens of the record.
-        right_marks: Scratch: matched tokens of the text.
-        seen: Scratch: distinct tokens.
+        scratch: Arrays to work in, in this order: grams of one record (a power of two, best 16 times its tokens); a
+            hash table of a text's grams (at least twice the longest text), next position in the same slot, hash at each
+            position; end of the last run on each diagonal (both longest texts and one); common runs ``(n, 3)``, best
+            chain that ends in each, its run before this one, whether it belongs to a chain; matched tokens of the
+            record and of the text; distinct tokens.
         figures: Out, for each pair: matched tokens, matched tokens of the text, matched tokens that are not common,
             distinct matched tokens (counted up to ``len(seen)``).
         cover: Out: bits of the matched tokens of each pair's record, most significant first.
@@ -288,6 +345,9 @@ def overlap(
     Returns:
         The number of pairs done (fewer than all when ``spans`` is full), or -1 when the segment is damaged.
     """
+    sieve, heads, chain, grams, reached, runs, score, previous, used, left_marks, right_marks, seen = scratch
+    sieved = np.int64(-1)
+    shift = uint32(0)
     for c in range(first, len(rows)):
         if span_offsets[c] + MAX_SPANS > len(spans):
             return c
@@ -301,8 +361,12 @@ def overlap(
         span_offsets[c + 1] = span_offsets[c]
         if len(left) < RUN_TOKENS or len(right) < RUN_TOKENS:
             continue
-        mask = _fill_table(right, heads, chain, grams)
-        count = _find_runs(left, right, heads, chain, grams, mask, reached, runs)
+        if rows[c] != sieved:
+            sieved = rows[c]
+            shift = _fill_sieve(left, sieve)
+        if not _may_share(right, sieve, shift, grams):
+            continue
+        count = _find_runs(left, right, heads, chain, grams, reached, runs)
         if count == 0:
             continue
         left_marks[: len(left)] = 0
