@@ -1,4 +1,4 @@
-"""Speed of the style model beside scikit-learn's HashingVectorizer, and what formatting alone gives away.
+"""Speed of the style model beside scikit-learn's HashingVectorizer, what formatting gives away, what disguises cost.
 
 ``python benchmarks/style.py [FOLDER]``: FOLDER holds labelled Parquet (default: the data beside the checkout).
 """
@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 from provenance.classifier import StyleModel  # noqa: E402
-from provenance.classifier.evaluate import ranking  # noqa: E402
+from provenance.classifier.evaluate import ranking, tags  # noqa: E402
+from provenance.classifier.features import symbolise  # noqa: E402
 from provenance.classifier.training.labelled import is_base_model, read_labelled  # noqa: E402
 
 _MARKS = ("**", "#", "- ", "* ", "`", "1.", "|", "_")
@@ -47,6 +49,32 @@ def _white_space(text: str) -> list[float]:
 
 def _markdown(text: str) -> list[float]:
     return [float(text.count(mark)) for mark in _MARKS]
+
+
+def _symbols_seen(views: list[str], model: StyleModel) -> np.ndarray:
+    """Counts of what is left of a view after normalisation, hashed into 64 columns."""
+    symbols, starts = symbolise(model.arrays.symbols, pa.array(views, pa.large_string()))
+    columns = np.zeros((len(views), 64))
+    for row in range(len(views)):
+        piece = symbols[starts[row] : starts[row + 1]].astype(np.int64)
+        np.add.at(columns[row], piece % 64, 1.0)
+        np.add.at(columns[row], (piece[:-1] * 37 + piece[1:] * 11) % 64, 1.0)
+    return columns
+
+
+def _formatting_kept(text: str, words: int) -> str:
+    """The first words, each an ``x``, with the white space and the Markdown between them and no other marks."""
+    pieces = re.findall(r"[*#`_|>~]+|\s+|[^\W_]+", text)
+    kept, count = [], 0
+    for piece in pieces:
+        word = piece[0].isalnum()
+        if word and count == words:
+            break
+        if word and kept and kept[-1] == "x":
+            continue
+        count += word
+        kept.append("x" if word else piece)
+    return "".join(kept)
 
 
 def _held_out_ranking(features: np.ndarray, labels: np.ndarray) -> float:
@@ -88,12 +116,72 @@ def formatting_only(table: pa.Table, model: StyleModel | None = None) -> dict[st
         "Markdown only (least squares on counts of marks)": _held_out_ranking(
             np.array([_markdown(text) for text in texts]), labels
         ),
+        "a classifier trained on formatting as the features see it (least squares)": _held_out_ranking(
+            _symbols_seen([_formatting_kept(text, 60) for text in texts], model), labels
+        ),
         "the model, letters replaced by x (white space and marks kept)": score_of(
             [re.sub(r"[^\W\d_]", "x", re.sub(r"[.,;:!?'\"()\-–—“”‘’…0-9/&%$@\[\]{}]", "", text)) for text in texts]
         ),
         "the model, only the Markdown kept": score_of(["".join(re.findall(r"[*#`_|>~]+|\n", text)) for text in texts]),
         "the model, whole texts": score_of(texts),
     }
+
+
+def _misspelt(text: str) -> str:
+    """A slip in one of ten words of four letters and more: a letter dropped, doubled or exchanged with the next."""
+
+    def slip(match: re.Match[str]) -> str:
+        word = match.group()
+        draw = zlib.crc32(f"{match.start()} {word}".encode())
+        if draw % 10:
+            return word
+        at = 1 + (draw >> 8) % (len(word) - 2)
+        middle = ("", word[at] * 2, word[at + 1] + word[at])[(draw >> 16) % 3]
+        return word[:at] + middle + word[at + 1 + ((draw >> 16) % 3 == 2) :]
+
+    return re.sub(r"[A-Za-z]{4,}", slip, text)
+
+
+_LOOK_ALIKES = str.maketrans("aeopcxyABEHKMOPCTX", "аеорсхуАВЕНКМОРСТХ")
+DISGUISES = {
+    "as it is": str,
+    "zero-width spaces between letters": lambda text: re.sub(r"(?<=\w)(?=\w)", "\u200b", text),
+    "Cyrillic look-alikes": lambda text: text.translate(_LOOK_ALIKES),
+    "full-width letters": lambda text: "".join(chr(0xFEE0 + ord(c)) if "!" <= c <= "~" else c for c in text),
+    "spaces doubled": lambda text: text.replace(" ", "  "),
+    "tabs for spaces": lambda text: text.replace(" ", "\t"),
+    "a line break for one space in three": lambda text: re.sub(r" ", lambda m: "  \n"[m.start() % 3], text),
+    "every line break a space": lambda text: re.sub(r"\s+", " ", text),
+    "capitals": str.upper,
+    "small letters": str.lower,
+    "one word in ten misspelt": _misspelt,
+}
+"""What a writer can do to a text that leaves its reader the same words."""
+RELAYOUTS = {"tabs for spaces", "a line break for one space in three"}
+"""Disguises as a table or as code, about which the model is not asked; its score stays the same."""
+
+
+def disguised_shares(table: pa.Table, model: StyleModel | None = None, most: int = 1500) -> dict[str, float]:
+    """Share of synthetic English texts that is tagged synthetic under each disguise, each read as a scan reads it."""
+    from provenance.text import prose
+    from provenance.text.fold import fold
+    from provenance.text.tokens import tokenize
+
+    model = model or StyleModel.load()
+    rows = zip(*(table[name].to_pylist() for name in ("text", "label", "model", "lang")), strict=True)
+    texts = [
+        text
+        for text, label, name, language in rows
+        if label == "synthetic" and language == "en" and not is_base_model(name) and len(text.split()) >= 105
+    ]
+    texts = texts[:: max(1, len(texts) // most)]
+    shares = {}
+    for name, disguise in DISGUISES.items():
+        views = pa.array([disguise(text) for text in texts], pa.large_string())
+        words = np.diff(tokenize(fold(views)).offsets)
+        judged = model.judge(views, ["en"] * len(views), words, prose.classify(views))
+        shares[name] = float((tags(judged) == "synthetic").mean())
+    return shares
 
 
 def speed(texts: pa.LargeStringArray) -> None:
@@ -130,3 +218,5 @@ if __name__ == "__main__":
     speed(pa.concat_arrays(labelled["text"].chunks))
     for name, value in formatting_only(labelled).items():
         print(f"AUC {value:.3f}  {name}")
+    for name, value in disguised_shares(labelled).items():
+        print(f"{100 * value:.1f} % tagged synthetic  {name}")

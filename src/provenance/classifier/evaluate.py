@@ -157,12 +157,18 @@ def evaluate(
 
 
 def held_out_shares(
-    result: TrainingResult, *, least_words: int = 100, alpha: float = 0.005, beta: float = 0.03
+    result: TrainingResult,
+    *,
+    column_name: str = "dataset",
+    least_words: int = 100,
+    alpha: float = 0.005,
+    beta: float = 0.03,
 ) -> tuple[Group, ...]:
     """Shares by training set, each span scored by a model that saw neither its set nor the sets held out with it.
 
     Args:
         result: Of training.
+        column_name: What to group by, of `labelled.COLUMNS`; texts without a value are left out.
         least_words: Bins of shorter texts are left out.
         alpha: Error that the policy accepts on human text.
         beta: Error that the policy accepts on synthetic text.
@@ -170,7 +176,7 @@ def held_out_shares(
     held, table = result.held, result.table
     column: dict[str, npt.NDArray[Any]] = {
         name: np.array(table[name].to_pylist(), dtype=object)[held.rows]
-        for name in ("label", "dataset", "model", "lang")
+        for name in {"label", column_name, "model", "lang"}
     }
     tag = np.full(len(held.rows), "unknown", dtype=object)
     counted = np.zeros(len(held.rows), bool)
@@ -187,8 +193,8 @@ def held_out_shares(
         ("human", column["label"] == "human"),
         ("instruction-tuned", (column["label"] != "human") & ~base),
     ):
-        for name in sorted(set(column["dataset"][mask & counted].tolist())):
-            given = tag[mask & counted & (column["dataset"] == name)]
+        for name in sorted(set(column[column_name][mask & counted].tolist()) - {None}):
+            given = tag[mask & counted & (column[column_name] == name)]
             shares = [float((given == value).mean()) for value in TAGS]
             groups.append(Group(str(name), kind, len(given), shares[0], shares[1], shares[2], float("nan")))
     return tuple(groups)

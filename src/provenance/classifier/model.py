@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from provenance import schema
 from provenance.classifier import modelfile
+from provenance.classifier.families.model import columns as attributed
 from provenance.classifier.features import margins
 from provenance.classifier.modelfile import Bin, ModelArrays
 
@@ -126,7 +127,7 @@ class StyleModel:
         silent = np.ones(count, bool)
         silent[judged] = False
         columns = [pa.array(values, pa.float64(), mask=silent) for values in (score, p_human, p_synthetic)]
-        columns += [pa.array(names, pa.string()), pa.nulls(count, pa.string()), pa.nulls(count, pa.float64())]
+        columns += [pa.array(names, pa.string()), *attributed(texts, languages, lengths, p_human)]
         return pa.RecordBatch.from_arrays(columns, schema=schema.STYLE)
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from provenance.classifier.alphabet import TABLE_SIZE
+from provenance.classifier.populations import Population, as_header, from_header
 from provenance.errors import ModelError
 
 MAGIC: Final = b"PVSTYLE1"
@@ -73,6 +74,7 @@ class ModelArrays:
         scales: Size of a weight step for characters and words, and the intercept.
         bins: Calibration.
         card: What the model was trained on and how; shown, never acted on.
+        populations: How the scores of known sets are spread, from which shares are estimated.
     """
 
     symbols: npt.NDArray[np.uint8]
@@ -82,6 +84,7 @@ class ModelArrays:
     scales: tuple[float, float, float]
     bins: tuple[Bin, ...]
     card: dict[str, Any] = field(default_factory=dict)
+    populations: tuple[Population, ...] = ()
 
 
 def encode(model: ModelArrays) -> bytes:
@@ -92,6 +95,7 @@ def encode(model: ModelArrays) -> bytes:
         "bins": [vars(bin_) for bin_ in model.bins],
         "bits": model.bits,
         "card": model.card,
+        "populations": as_header(model.populations),
         "scales": list(model.scales),
         "window": model.window,
     }
@@ -153,7 +157,10 @@ def _build(header: Any, payload: bytes) -> ModelArrays:
     _require(isinstance(header["card"], dict), "no card")
     symbols = np.frombuffer(payload, np.uint8, TABLE_SIZE)
     weights = np.frombuffer(payload, np.int8, 2 << bits, TABLE_SIZE)
-    return ModelArrays(symbols, weights, bits, window, (scales[0], scales[1], scales[2]), bins, header["card"])
+    populations = from_header(header["populations"], [bin_.name for bin_ in bins])
+    return ModelArrays(
+        symbols, weights, bits, window, (scales[0], scales[1], scales[2]), bins, header["card"], populations
+    )
 
 
 def _bin(entry: Any) -> Bin:

@@ -1,10 +1,9 @@
-"""Commands about style models: make one, test one."""
+"""Commands about style models: make one, test one, calibrate one."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,9 +11,19 @@ from provenance.cli import output
 from provenance.cli.options import JsonOption, PolicyOption
 
 if TYPE_CHECKING:
-    from provenance.classifier.evaluate import Group
+    from provenance.classifier.assessment import Assessment, Rates
 
-Labelled = Annotated[list[Path], typer.Argument(metavar="PATHS...", help="Labelled Parquet or JSONL files or folders.")]
+Labelled = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="PATHS...",
+        help="Parquet or JSONL with `text` and `label` (human, synthetic), and if known dataset, model, domain, lang.",
+    ),
+]
+ModelOption = Annotated[
+    Path | None,
+    typer.Option("--style-model", "--model", metavar="FILE", help="A style model; the one that ships if left out."),
+]
 
 
 def train(
@@ -24,58 +33,159 @@ def train(
         Literal["default", "open", "all"],
         typer.Option(help="Sets to use: without non-commercial ones, only those with an open licence, or all."),
     ] = "default",
+    languages: Annotated[str, typer.Option(metavar="CODES", help="Languages to train on, comma-separated.")] = "en",
+    pieces: Annotated[
+        str, typer.Option(metavar="SETS", help="Sets whose rows are pieces of one work for each domain.")
+    ] = "",
     json: JsonOption = False,
 ) -> int:
-    """Make a style model from labelled texts and calibrate it."""
+    """Make a style model from labelled texts and calibrate it, holding out one data set after another."""
     from provenance.classifier.training import TrainingOptions
     from provenance.classifier.training import train as make
     from provenance.classifier.training.labelled import read_labelled
 
-    result = make(read_labelled(paths), TrainingOptions(licences=licences), output.note)
+    options = TrainingOptions(licences=licences, languages=tuple(_names(languages)), pieces=frozenset(_names(pieces)))
+    result = make(read_labelled(paths), options, output.note)
+    _refuse_folder(out)
     result.model.save(out)
-    summary = {"version": result.model.version, "file": str(out), "bytes": out.stat().st_size}
+    bins = [bin_.name for bin_ in result.model.arrays.bins]
+    summary = {"version": result.model.version, "file": str(out), "bytes": out.stat().st_size, "bins": bins}
     if json:
         output.emit_json(summary)
-    else:
-        output.emit(f"model {summary['version']} in {output.safe(out)} ({output.size(out.stat().st_size)})")
+        return 0
+    output.emit(f"model {result.model.version} in {output.safe(out)} ({output.size(out.stat().st_size)})")
+    output.emit(
+        f"calibrated for {', '.join(bins)}"
+        if bins
+        else "calibrated for nothing: it needs 600 documents and three sets of each label in a range of lengths"
+    )
     return 0
 
 
 def evaluate(
     paths: Labelled,
-    model: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A model file; the shipped one if left out.")
-    ] = None,
+    model: ModelOption = None,
     policy: PolicyOption = "default",
     min_words: Annotated[int, typer.Option(min=1, help="Leave out shorter texts.")] = 100,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Also write figures (JSON) and plots (SVG) there.")
+    ] = None,
     json: JsonOption = False,
 ) -> int:
-    """Compare the style verdict with the labels: shares of human, synthetic and unknown, by set and by generator."""
+    """Compare the style verdict with the labels: confusion, ROC, reliability, rates by group, and the worst group."""
     from provenance import policy as policies
     from provenance.classifier import StyleModel
-    from provenance.classifier.evaluate import evaluate as compare
+    from provenance.classifier.assessment import assess
     from provenance.classifier.training.labelled import read_labelled
 
     settings = policies.load(policy).settings
-    found = compare(
+    found = assess(
         StyleModel.load(model),
         read_labelled(paths),
         least_words=min_words,
         alpha=settings["style_alpha"],
         beta=settings["style_beta"],
     )
-    groups = {"all": found.overall, "set": found.by_set, "generator": found.by_model, "words": found.by_length}
+    written = _write_report(found, out) if out is not None else []
     if json:
-        output.emit_json({name: [_row(group) for group in rows] for name, rows in groups.items()})
+        output.emit_json(found.as_dict())
         return 0
-    for name, rows in groups.items():
-        shown = [_row(group) for group in rows]
-        if shown:
-            output.table((name, *list(shown[0])[1:]), [tuple(row.values()) for row in shown])
+    _print(found)
+    for path in written:
+        output.note(f"written: {output.safe(path)}")
     return 0
 
 
-def _row(group: Group) -> dict[str, Any]:
-    return {
-        key: None if isinstance(value, float) and math.isnan(value) else value for key, value in vars(group).items()
+def calibrate(
+    paths: Labelled,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="Where the new model is written.")] = Path("style.model"),
+    model: ModelOption = None,
+    name: Annotated[str, typer.Option(help="What the texts are called in the model's card.")] = "own texts",
+    json: JsonOption = False,
+) -> int:
+    """Make a model whose thresholds hold for text like yours, from labelled texts it was not trained on."""
+    from provenance.classifier import StyleModel
+    from provenance.classifier.recalibration import recalibrate
+    from provenance.classifier.training.labelled import read_labelled
+
+    before = StyleModel.load(model)
+    result = recalibrate(before, read_labelled(paths), name)
+    _refuse_folder(out)
+    result.model.save(out)
+    if json:
+        bins = [dict(zip(("bin", "human", "synthetic", "least_p_human"), row, strict=True)) for row in result.bins]
+        output.emit_json(
+            {
+                "version": result.model.version,
+                "from": before.version,
+                "file": str(out),
+                "bins": bins,
+                "kept": list(result.kept),
+            }
+        )
+        return 0
+    output.table(
+        ("bin", "human documents", "synthetic documents", "least p_human"),
+        result.bins,
+        title=f"{before.version} calibrated anew",
+    )
+    if result.kept:
+        output.emit(f"as before, for want of texts: {', '.join(result.kept)}")
+    output.emit(f"model {result.model.version} in {output.safe(out)}; scan with --style-model {output.safe(out)}")
+    return 0
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _refuse_folder(out: Path) -> None:
+    from provenance.errors import UsageError
+
+    if out.is_dir():
+        raise UsageError("The model can't be written over a folder", place=str(out), next_step="Name a file")
+
+
+def _write_report(found: Assessment, folder: Path) -> list[Path]:
+    from provenance.classifier.plots import reliability_plot, roc_plot
+
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {
+        "evaluation.json": output.as_json(found.as_dict(), indent=1) + "\n",
+        "roc.svg": roc_plot(found.roc, f"ROC of {found.model}"),
+        "reliability.svg": reliability_plot(found.reliability, f"Reliability of {found.model}"),
     }
+    for name, text in contents.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return [folder / name for name in contents]
+
+
+def _print(found: Assessment) -> None:
+    output.table(
+        ("text of", "tagged human", "tagged synthetic", "unknown"),
+        [(label, *counts.values()) for label, counts in found.confusion.items()],
+        title=f"{found.model} on {found.texts:,} texts of at least {found.least_words:,} words",
+    )
+    output.emit(
+        f"left open: {100 * found.unknown:.1f} %; area under the ROC curve {found.roc.area:.4f}; "
+        f"expected calibration error {found.reliability.error:.4f}"
+    )
+    heads = ("group", "text of", "texts", "human %", "synthetic %", "unknown %", "wrong %, 95 % bounds")
+    for grouping in dict.fromkeys(rate.grouping for rate in found.rates):
+        rows = [_row(rate) for rate in found.rates if rate.grouping == grouping]
+        output.table((grouping, *heads[1:]), rows)
+    for label, rate in found.worst.items():
+        output.emit(
+            f"worst for {label} text: {rate.grouping} {output.safe(rate.name)}, "
+            f"{100 * rate.wrong:.1f} % wrong (at least {100 * rate.wrong_low:.1f} %) of {rate.texts:,}"
+        )
+
+
+def _row(rate: Rates) -> tuple[object, ...]:
+    return (
+        rate.name,
+        rate.label,
+        rate.texts,
+        *(round(100 * share, 1) for share in (rate.human, rate.synthetic, rate.unknown)),
+        f"{100 * rate.wrong:.1f} ({100 * rate.wrong_low:.1f} to {100 * rate.wrong_high:.1f})",
+    )

@@ -8,10 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from provenance.classifier.alphabet import build_table
+from provenance.classifier.features import symbolise
 from provenance.classifier.modelfile import encode
 from provenance.classifier.training import TrainingOptions, train
+from provenance.classifier.training.augment import misspell_spans
 from provenance.classifier.training.calibrate import Scored, SetRates, p_table
-from provenance.classifier.training.corpus import build_corpus, mix
+from provenance.classifier.training.corpus import build_corpus, mix, several_windows
 from provenance.classifier.training.labelled import (
     COLUMNS,
     is_base_model,
@@ -178,6 +180,47 @@ def test_recurring_documents_are_found_in_other_sets_and_pieces_count_once() -> 
     assert len(set(build_corpus(table, build_table(), frozenset({"a", "b"})).work.tolist())) == 2
 
 
+def test_misspelling_changes_one_letter_of_long_words_and_nothing_else() -> None:
+    text = text_of(3, HUMAN, 400) + " I am so it is, isn't 1999-ish."
+    symbols, starts = symbolise(build_table(), pa.array([text, text], pa.large_string()))
+    first, final = starts[:-1], starts[1:]
+    none, limits = misspell_spans(symbols, first, final, np.array([0.0, 0.0]))
+    assert none.tolist() == symbols.tolist()
+    assert limits.tolist() == starts.tolist()
+    copies, limits = misspell_spans(symbols, first, final, np.array([1.0, 0.1]))
+    before, all_words, some = (
+        "".join(chr(97 + s - 32) if 32 <= s < 58 else f"<{s}>" for s in part.tolist()).split("<1>")
+        for part in (symbols[: starts[1]], copies[: limits[1]], copies[limits[1] :])
+    )
+    assert len(before) == len(all_words) == len(some)
+    assert 0.04 < np.mean([a != b for a, b in zip(before, some, strict=True)]) < 0.16
+    for word, slip in zip(before, all_words, strict=True):
+        if len(word.split("<")[0]) < 4:
+            assert slip == word
+        assert slip[0] == word[0]
+        assert abs(len(slip) - len(word)) <= 1
+    long_words = [pair for pair in zip(before, all_words, strict=True) if len(pair[0].split("<")[0]) >= 4]
+    # Exchanging two equal letters changes nothing.
+    assert np.mean([word != slip for word, slip in long_words]) > 0.8
+
+
+def test_several_windows_only_of_long_texts_and_more_of_human_ones() -> None:
+    table = pa.concat_tables([corpus_table(sets=2, rows=10, words=words) for words in (80, 900)])
+    corpus = build_corpus(table, build_table(), frozenset())
+    rows = np.flatnonzero(corpus.lengths >= 300)
+    places, first, final = several_windows(corpus, rows)
+    assert (first >= corpus.starts[rows[places]]).all()
+    assert (final <= corpus.starts[rows[places] + 1]).all()
+    assert ((final - first) >= 300).all()
+    counts = np.bincount(places)
+    long = corpus.lengths[rows] > 3000
+    human = corpus.labels[rows] < 0
+    assert set(counts[~long].tolist()) == {1}
+    assert set(counts[long & human].tolist()) == {3}
+    assert set(counts[long & ~human].tolist()) == {2}
+    assert len(set(zip(first.tolist(), final.tolist(), strict=True))) == len(first)
+
+
 def test_the_optimiser_agrees_with_scikit_learn() -> None:
     svm = pytest.importorskip("sklearn.svm")
     sparse = pytest.importorskip("scipy.sparse")
@@ -212,6 +255,17 @@ def test_a_set_that_errs_more_moves_the_p_value_of_all() -> None:
     at = float(np.quantile(shifted, 0.98))
     assert SetRates(uneven, upper=True).bound(at) > 2 * SetRates(even, upper=True).bound(at)
     assert SetRates(even, upper=True).bound(at) > 0.02
+
+
+def test_for_synthetic_text_the_mean_rate_of_a_set_suffices() -> None:
+    margins = np.sort(np.sin(np.arange(4000.0)))[mix(np.arange(4000), 3).argsort()]
+    sets = np.repeat(np.arange(4), 1000)
+    low = Scored(np.where(sets == 3, margins - 0.5, margins), sets, np.arange(4000))
+    high = Scored(-low.margins, sets, low.works)
+    at = float(np.quantile(low.margins, 0.02))
+    rates = [float((low.margins[sets == number] <= at).mean()) for number in range(4)]
+    assert SetRates(low, upper=False).bound(at) >= np.mean(rates)
+    assert SetRates(low, upper=False).bound(at) < 1.5 * np.mean(rates) < SetRates(high, upper=True).bound(-at)
 
 
 def test_pieces_of_one_work_are_one_document() -> None:

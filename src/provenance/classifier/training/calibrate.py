@@ -1,11 +1,11 @@
 """Calibration tables from scores of documents whose whole data set the scoring model never saw.
 
 A pooled error rate holds for text like the pool. The next crawl is not: it is another set, and error rates differ
-between
-sets far more than chance allows. So a p-value is the larger of two 95 % upper bounds: Clopper-Pearson's of the pooled
-rate, counted in
-documents, and Student's of the mean rate of a set, in which the sets, not the documents, are the sample. The second is
-wide when sets disagree, and it is what keeps a promised 0.5 % near 0.5 % on a set that nobody has seen.
+between sets far more than chance allows. So a p-value is the larger of two numbers. The first is the 95 %
+Clopper-Pearson bound of the pooled rate, counted in documents. The second takes the sets, not the documents, as the
+sample. For human text, where an error accuses somebody, it is Student's 95 % bound of the mean rate of a set: wide when
+sets disagree, which keeps a promised 0.5 % near 0.5 % on a set that nobody has seen. For synthetic text, where an error
+only lets a text pass, it is the mean rate of a set itself.
 """
 
 from __future__ import annotations
@@ -69,14 +69,15 @@ class SetRates:
         return np.array([np.searchsorted(v, threshold, side="right") / len(v) for v in self._sorted])
 
     def bound(self, threshold: float) -> float:
-        """The larger of the pooled bound and the bound over sets."""
+        """The larger of the pooled bound and what the sets' own rates say: their mean, for human text its bound."""
         rates = self.at(threshold)
         pooled = upper_bound(float(rates @ self.documents), float(self.documents.sum()))
         large = rates[self._large]
         if len(large) < 2:
             return 1.0
-        spread = float(np.std(large, ddof=1)) / np.sqrt(len(large))
-        over_sets = float(np.mean(large)) + student_quantile(len(large) - 1) * spread
+        over_sets = float(np.mean(large))
+        if self._upper:
+            over_sets += student_quantile(len(large) - 1) * float(np.std(large, ddof=1)) / np.sqrt(len(large))
         return float(min(1.0, max(pooled, over_sets)))
 
 
@@ -144,6 +145,6 @@ def calibrate_bin(language: str, limits: tuple[int, int], human: Scored, synthet
 
 
 def set_weights(scored: Scored) -> Floats:
-    """Weights that sum to one half, the same for every set of a label."""
+    """Weights that sum to one half; a set weighs as the root of its rows."""
     _, numbers, rows = np.unique(scored.sets, return_inverse=True, return_counts=True)
-    return np.asarray(0.5 / (len(rows) * rows[numbers]), np.float64)
+    return np.asarray(0.5 / (np.sqrt(rows).sum() * np.sqrt(rows[numbers])), np.float64)

@@ -18,8 +18,16 @@ WINDOW_LENGTHS: Final = (400, 480, 570, 680, 810, 970, 1160, 1390, 1660, 1990, 2
 """Symbols of a training window, drawn evenly, so that lengths are spread evenly in their logarithm."""
 SHORTEST: Final = 300
 """Symbols below which a text is not trained on."""
-BASE_SHARE: Final = 0.3
+HUMAN_WINDOWS: Final = 3
+"""Most training windows of one human text."""
+SYNTHETIC_WINDOWS: Final = 2
+"""Most training windows of one synthetic text."""
+_SYMBOLS_FOR_ANOTHER: Final = 600
+BASE_SHARE: Final = 0.05
 """Weight of a base model's text beside that of a model tuned to instructions."""
+HUMAN_POWER: Final = 0.75
+SYNTHETIC_POWER: Final = 0.5
+"""Power of the number of works in a cell's weight: 1 counts works, 0 counts cells."""
 _LENGTH_CLASSES: Final = (500, 900, 1600)
 _SHINGLE_MASK: Final = np.uint64(31)
 
@@ -135,20 +143,17 @@ def uniform(rows: Ints, seed: int) -> npt.NDArray[np.float64]:
 def balance(corpus: Corpus, rows: Ints) -> npt.NDArray[np.float64]:
     """Weights of rows: each class sums to one.
 
-    A set weighs as the root of the number of its documents (a set of pieces of one work has one voice), within it a
-    generator × domain as the root of its rows, base models less, and within a class of length both labels weigh the
-    same.
+    A set × generator × domain weighs as a root of the number of its works, so that a set counts for its variety and
+    not for its size, and pieces of one work have one voice. Base models weigh less, and within a class of length both
+    labels weigh the same.
     """
-    weights = np.ones(len(rows))
-    _, cell, cell_rows = np.unique(corpus.cell[rows], return_inverse=True, return_counts=True)
-    weights /= np.sqrt(cell_rows)[cell]
-    weights[corpus.base[rows]] *= BASE_SHARE
-    sets = codes(corpus.dataset[rows].tolist(), corpus.labels[rows].tolist())
-    sums = np.bincount(sets, weights)
-    works = np.array([len(np.unique(corpus.work[rows][sets == number])) for number in range(len(sums))])
-    weights *= (np.sqrt(works) / sums)[sets]
-    classes = np.searchsorted(_LENGTH_CLASSES, corpus.lengths[rows])
     human = corpus.labels[rows] < 0
+    _, cell, cell_rows = np.unique(corpus.cell[rows], return_inverse=True, return_counts=True)
+    works = np.unique(np.stack([cell, corpus.work[rows]]), axis=1)
+    cell_works = np.bincount(works[0], minlength=len(cell_rows)).astype(np.float64)
+    weights = cell_works[cell] ** np.where(human, HUMAN_POWER, SYNTHETIC_POWER) / cell_rows[cell]
+    weights[corpus.base[rows]] *= BASE_SHARE
+    classes = np.searchsorted(_LENGTH_CLASSES, corpus.lengths[rows])
     for length in range(len(_LENGTH_CLASSES) + 1):
         here = classes == length
         both = weights[here & human].sum(), weights[here & ~human].sum()
@@ -159,6 +164,23 @@ def balance(corpus: Corpus, rows: Ints) -> npt.NDArray[np.float64]:
     for label in (human, ~human):
         weights[label] /= max(weights[label].sum(), 1e-300)
     return weights
+
+
+def several_windows(corpus: Corpus, rows: Ints) -> tuple[Ints, Ints, Ints]:
+    """Random windows of rows that are long enough for more than one: known human texts are few.
+
+    Args:
+        corpus: The corpus.
+        rows: Rows that take part, each once.
+
+    Returns:
+        For each window the place in ``rows`` of its text, its first symbol, and its end.
+    """
+    most = np.where(corpus.labels[rows] < 0, HUMAN_WINDOWS, SYNTHETIC_WINDOWS)
+    room = np.maximum(0, corpus.lengths[rows] - SHORTEST) // _SYMBOLS_FOR_ANOTHER + 1
+    taken = [np.flatnonzero(np.minimum(most, room) > number) for number in range(int(most.max()))]
+    cut = [windows(corpus, rows[places], seed=5 + 2 * number) for number, places in enumerate(taken)]
+    return np.concatenate(taken), np.concatenate([c[0] for c in cut]), np.concatenate([c[1] for c in cut])
 
 
 def windows(corpus: Corpus, rows: Ints, seed: int) -> tuple[Ints, Ints]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from provenance.classifier.kernel import LOWER, MIX, window_slots
+from provenance.classifier.kernel import FIRST_OTHER, LOWER, MIX, window_slots
 
 SHINGLE = 40
 FACTOR = np.uint64(6364136223846793005)
@@ -126,3 +126,61 @@ def fit_squared_hinge(buckets, row_starts, characters, labels, costs, orders, we
                 weights[buckets[index]] += np.float32(step * word_value)
             intercept += step
     return intercept
+
+
+@njit(cache=True, nogil=True)
+def misspell(symbols, starts, ends, rates, seed, out, out_starts):
+    """Copy spans, misspelling some of their words: one letter inside is dropped, doubled, exchanged or replaced.
+
+    Words of fewer than four letters stay as they are, as do first letters: people's slips are of this kind.
+
+    Args:
+        symbols: Symbols to copy from.
+        starts: First symbol of each span.
+        ends: One past its last symbol.
+        rates: Chance of each word of a span.
+        seed: Any number; the same one gives the same slips.
+        out: Room for all spans with one symbol more for every four.
+        out_starts: ``int64[n + 1]``, filled: where each copy starts.
+    """
+    state = np.uint64(seed) * FACTOR + np.uint64(1)
+    place = 0
+    out_starts[0] = 0
+    for span in range(starts.size):
+        limit = np.uint64(rates[span] * 4294967296.0)
+        index = starts[span]
+        while index < ends[span]:
+            final = index
+            while final < ends[span] and symbols[final] >= LOWER and symbols[final] < FIRST_OTHER:
+                final += 1
+            size = final - index
+            if size < 4:
+                for position in range(index, max(final, index + 1)):
+                    out[place] = symbols[position]
+                    place += 1
+                index = max(final, index + 1)
+                continue
+            state = state * FACTOR + np.uint64(1442695040888963407)
+            draw = state >> np.uint64(32)
+            state = state * FACTOR + np.uint64(1442695040888963407)
+            choice = state >> np.uint64(33)
+            chosen = index + 1 + np.int64((choice >> np.uint64(8)) % np.uint64(size - 2))
+            kind = choice & np.uint64(3) if draw < limit else np.uint64(4)
+            for position in range(index, final):
+                symbol = symbols[position]
+                if position == chosen:
+                    if kind == 0:
+                        continue
+                    if kind == 1:
+                        out[place] = symbol
+                        place += 1
+                    elif kind == 2:
+                        symbol = symbols[position + 1]
+                    elif kind == 3:
+                        symbol = np.uint8(LOWER + (choice >> np.uint64(3)) % np.uint64(26))
+                elif kind == 2 and position == chosen + 1:
+                    symbol = symbols[chosen]
+                out[place] = symbol
+                place += 1
+            index = final
+        out_starts[span + 1] = place

@@ -75,7 +75,8 @@ def fit(hashed: HashedRows, labels: Ints, shares: npt.NDArray[np.float64], *, co
             costs[of_class] = shares[of_class] / total
     # Rounded, so that the last bit of a sum can't reach the model.
     costs = np.round(costs * (cost * used / 2.0), 9)
-    orders = np.stack([np.argsort(mix(hashed.rows, 100 + epoch), kind="stable") for epoch in range(epochs)])
+    numbers = np.arange(len(labels), dtype=np.int64)
+    orders = np.stack([np.argsort(mix(numbers, 100 + epoch), kind="stable") for epoch in range(epochs)])
     weights = np.zeros(2 << hashed.bits, np.float32)
     intercept = fit_squared_hinge(
         hashed.buckets, hashed.starts, hashed.characters, labels.astype(np.float64), costs, orders, weights

@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 
 from provenance.classifier.alphabet import build_table
 from provenance.classifier.model import StyleModel
-from provenance.classifier.modelfile import ModelArrays
+from provenance.classifier.modelfile import Bin, ModelArrays
+from provenance.classifier.populations import Population, populations
 from provenance.classifier.training import optimise
+from provenance.classifier.training.augment import misspelt
 from provenance.classifier.training.calibrate import LENGTH_BINS, Scored, calibrate_bin
 from provenance.classifier.training.corpus import (
     SHORTEST,
@@ -24,8 +26,8 @@ from provenance.classifier.training.corpus import (
     balance,
     build_corpus,
     codes,
+    several_windows,
     uniform,
-    windows,
 )
 from provenance.classifier.training.labelled import Licences, licence_kind, select_licences
 from provenance.errors import UsageError
@@ -111,12 +113,16 @@ def train(
         raise UsageError("No labelled text is left", next_step="Allow other licences or languages")
     corpus = build_corpus(table, alphabet, options.pieces)
     rows, shares = _training_rows(corpus, options.rows)
-    first, final = windows(corpus, rows, seed=5)
+    places, first, final = several_windows(corpus, rows)
+    shares = (shares / np.bincount(places))[places]
+    rows = rows[places]
     tell(f"hashing {len(rows)} windows")
-    hashed = optimise.hash_rows(corpus.symbols, rows, first, final, options.bits)
+    symbols, first, final = misspelt(corpus.symbols, first, final)
+    hashed = optimise.hash_rows(symbols, rows, first, final, options.bits)
     held = _cross_score(corpus, table, hashed, shares, options, tell)
     tell("calibrating")
-    bins = []
+    bins: list[Bin] = []
+    found: list[Population] = []
     language_of = np.array(table["lang"].to_pylist(), dtype=object)
     for language in options.languages:
         for number, limits in enumerate(LENGTH_BINS):
@@ -131,6 +137,7 @@ def train(
             )
             if bin_ is not None:
                 bins.append(bin_)
+                found += _populations(corpus, held, bin_, human | synthetic, options)
     tell("fitting the model")
     weights = optimise.fit(hashed, corpus.labels[rows], shares, cost=options.cost, epochs=options.epochs)
     arrays = ModelArrays(
@@ -141,6 +148,7 @@ def train(
         scales=weights.scales,
         bins=tuple(bins),
         card=_card(table, options, len(rows)),
+        populations=tuple(found),
     )
     return TrainingResult(StyleModel.of(arrays), table, held)
 
@@ -246,6 +254,21 @@ def scored(
     rows = held.rows[keep]
     sets = codes([folds.get(name, name) for name in corpus.dataset[rows].tolist()])
     return Scored(held.margins[keep], sets, corpus.work[rows])
+
+
+def _populations(
+    corpus: Corpus, held: Held, bin_: Bin, mask: npt.NDArray[np.bool_], options: TrainingOptions
+) -> tuple[Population, ...]:
+    """How the held-out scores of a bin's calibration sets are spread."""
+    of_bin = np.flatnonzero(mask)
+    rows = held.rows[of_bin]
+    synthetic = corpus.labels[rows] > 0
+    names = corpus.dataset[rows]
+    kept = synthetic | ~np.isin(names, sorted(options.uncertain))
+    names = names[kept].tolist()
+    scores = bin_.slope * held.margins[of_bin[kept]] + bin_.offset
+    groups = [options.folds.get(name, name) for name in names]
+    return populations(bin_.name, scores, synthetic[kept], names, groups, corpus.work[rows[kept]])
 
 
 def _card(table: pa.Table, options: TrainingOptions, windows_used: int) -> dict[str, Any]:
