@@ -124,7 +124,7 @@ def test_what_is_unknown_or_ambiguous_is_said(
     for call, message in (
         (lambda: lineage.resolve(store, "zz", ("scan",)), "There is no scan 'zz'"),
         (lambda: lineage.resolve(store, "aa", ("scan",)), "several things: aa1"),
-        (lambda: lineage.add_run(store, trains="m", on=["nothing"]), "no dataset 'nothing'"),
+        (lambda: lineage.add_run(store, trains="m", on=["nothing"]), "no dataset or .* 'nothing'"),
         (lambda: lineage.add_dataset(store, "d"), "Nothing says what"),
         (lambda: lineage.add_dataset(store, "d", scans=["aa1"], keep={"robot"}), "no tag 'robot'"),
         (lambda: lineage.add_model(store, "m", parent="n", relation="cousin"), "no relation 'cousin'"),
@@ -143,3 +143,99 @@ def test_a_generation_set_leads_to_its_model_and_run(store: Store) -> None:
         lineage.add_generation_set(commit, "set-1", model="m1", run="sampling")
     found = {row["id"]: row["kind"] for row in lineage.trace(store, "outputs", "up")["ancestors"]}
     assert found == {"model:m1": "model", "run:sampling": "generation_run"}
+
+
+def test_a_cyclic_import_is_refused_and_the_cycle_named(store: Store) -> None:
+    edges = [
+        ("model:a", "successor_of", "model:b"),
+        ("model:b", "distilled_from", "model:c"),
+        ("model:c", "fine_tuned_from", "model:a"),
+    ]
+    before = store.current
+
+    def import_all() -> None:
+        with store.commit("import") as commit:
+            commit.add_edges(edges)
+            lineage.refuse_cycles(commit)
+
+    with pytest.raises(
+        LineageError, match=r"(a -> model:b -> model:c|b -> model:c -> model:a|c -> model:a -> model:b)"
+    ):
+        import_all()
+    assert store.current == before
+    with store.commit("import") as commit:
+        commit.add_edges([*edges[:2], ("dataset:d", "used", "model:a"), ("model:a", "trained_on", "dataset:d")])
+        lineage.refuse_cycles(commit)
+
+
+def test_runs_sets_and_evaluations_are_recorded_once(store: Store) -> None:
+    lineage.add_model(store, "m2", parent="m1", developer="Nobody")
+    lineage.add_generations(store, "seeds", model="m1", texts=2, words=20)
+
+    def record() -> None:
+        lineage.add_generation_run(store, "rewriting", model="m2", inputs=["seeds"])
+        lineage.add_generations(store, "rewritten", model="m2", run="rewriting", derived_from=["seeds"])
+        lineage.add_run(store, trains="m3", on=["rewritten"], name="training")
+        lineage.add_evaluation(store, "check", of="rewritten", grader="m2", relation="verified_by")
+
+    record()
+    edges = store.sql("select subject, relation, object from edges order by all").fetchall()
+    record()
+    assert store.sql("select subject, relation, object from edges order by all").fetchall() == edges
+    assert edges == sorted(
+        [
+            ("model:m2", "successor_of", "model:m1"),
+            ("model:m3", "wasGeneratedBy", "run:training"),
+            ("run:check", "used", "model:m2"),
+            ("run:rewriting", "used", "model:m2"),
+            ("run:rewriting", "used", "set:seeds"),
+            ("run:training", "used", "set:rewritten"),
+            ("set:rewritten", "verified_by", "run:check"),
+            ("set:rewritten", "wasAttributedTo", "model:m2"),
+            ("set:rewritten", "wasDerivedFrom", "set:seeds"),
+            ("set:rewritten", "wasGeneratedBy", "run:rewriting"),
+            ("set:seeds", "wasAttributedTo", "model:m1"),
+        ]
+    )
+    kinds = dict(store.sql("select id, kind from lineage_nodes").fetchall())
+    assert kinds["run:check"], kinds["run:rewriting"] == ("evaluation", "generation_run")
+    assert store.verify().problems == []
+
+
+def test_what_an_edge_may_not_say_is_refused(store: Store) -> None:
+    lineage.add_model(store, "m2", parent="m1")
+    lineage.add_generations(store, "g", model="m1")
+    lineage.add_run(store, trains="m2", on=["g"], name="r")
+    for call, message in (
+        (lambda: lineage.add_edge(store, "m1", "begat", "m2"), "no relation 'begat'"),
+        (lambda: lineage.add_edge(store, "m1", "successor_of", "nobody"), "no node 'nobody'"),
+        (lambda: lineage.add_edge(store, "g", "successor_of", "m1"), "does not lead from a generation set to a model"),
+        (lambda: lineage.add_edge(store, "m1", "fine_tuned_from", "m2"), "model:m1 -> model:m2 -> model:m1"),
+        (lambda: lineage.add_edge(store, "g", "wasDerivedFrom", "g"), "set:g -> set:g"),
+        (lambda: lineage.add_generation_run(store, "r", model="m1"), "is one of training"),
+        (lambda: lineage.add_generations(store, "g", model="m2"), "is the work of m1"),
+        (lambda: lineage.add_generations(store, "h"), "Nothing says which model"),
+        (lambda: lineage.add_evaluation(store, "e", of="g", relation="liked_by"), "no relation 'liked_by'"),  # type: ignore[arg-type]
+        (lambda: lineage.generation_depth(store, "nobody"), "There is no"),
+        (lambda: lineage.exposure(store, "nobody"), "no model 'nobody'"),
+    ):
+        with pytest.raises(LineageError, match=message):
+            call()
+    assert lineage.add_edge(store, "m2", "trained_on", "g") == ("model:m2", "trained_on", "set:g")
+
+
+def test_descendants_of_a_model_are_what_holds_its_text_and_what_that_trains(
+    store: Store, observations: Callable[..., pa.Table], fill: Callable[..., None], match: Callable[..., dict[str, Any]]
+) -> None:
+    with store.commit("register") as commit:
+        commit.insert("reference_sets", [{"set_id": "g", "name": "g", "label": "synthetic", "model": "m1"}])
+    fill(store, observations("s", "r1", "r2"), [match("s", "r1", "g", (0, 40))])
+    lineage.add_dataset(store, "d", scans=["s"])
+    lineage.add_run(store, trains="m9", on=["d"], name="run")
+    down = {row["id"]: (row["distance"], row["relation"]) for row in lineage.trace(store, "m1", "down")["descendants"]}
+    assert down == {
+        "g": (1, "wasAttributedTo"),
+        "dataset:d": (2, "hadMember"),
+        "run:run": (3, "used"),
+        "model:m9": (4, "wasGeneratedBy"),
+    }

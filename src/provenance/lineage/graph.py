@@ -1,49 +1,43 @@
 """Adding to the lineage graph by hand.
 
-Ids of nodes: ``model:NAME``, ``dataset:NAME`` or ``dataset:NAME@VERSION``, ``run:NAME``, ``source:ID``; scans
-and reference sets have their own ids. Versions are ordered in time, so models among themselves and datasets
-among themselves must not form a cycle; runs and text may, and that is what `feedback_loops` finds.
+An edge reads from what came about to what it came from: ``model:m2 wasGeneratedBy run:r``, ``run:r used dataset:d``.
+Everything is idempotent: what is recorded already is not recorded again, and nothing is ever taken back.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
-
-import pyarrow as pa
-import xxhash
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from provenance.errors import LineageError
-from provenance.schema import TAGS
-from provenance.store.parts import write_part
+from provenance.lineage.cycles import VERSION_RELATIONS, refuse_cycle
+from provenance.lineage.names import checked, model_id, resolve, resolve_kind, run_id, set_id
+from provenance.schema import RELATIONS
 
 if TYPE_CHECKING:
     from provenance.store import Commit, Store
 
-VERSION_RELATIONS: Final = ("successor_of", "fine_tuned_from", "distilled_from")
-_RELATIONS: Final[Mapping[str, str]] = {
+_VERSION_NAMES: Final[Mapping[str, str]] = {
     "successor": "successor_of",
     "fine-tune": "fine_tuned_from",
     "distilled": "distilled_from",
     **{relation: relation for relation in VERSION_RELATIONS},
 }
-
-
-def model_id(name: str) -> str:
-    """Return the node id of a model."""
-    return name if name.startswith("model:") else f"model:{name}"
-
-
-def dataset_id(name: str, version: str | None = None) -> str:
-    """Return the node id of a dataset."""
-    base = name if name.startswith("dataset:") else f"dataset:{name}"
-    return base if version is None else f"{base}@{version}"
-
-
-def run_id(name: str) -> str:
-    """Return the node id of a run."""
-    return name if name.startswith("run:") else f"run:{name}"
+_SETS: Final = ("generation_set", "human_set")
+_TEXTS: Final = ("dataset", *_SETS)
+_ENDS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "used": (("run", "generation_run", "evaluation", "scan"), (*_TEXTS, "model", "scan", "source")),
+    "wasGeneratedBy": ((*_TEXTS, "model"), ("run", "generation_run", "scan")),
+    "wasDerivedFrom": ((*_TEXTS, "source", "scan"), (*_TEXTS, "source", "scan")),
+    "wasAttributedTo": ((*_TEXTS, "source"), ("model",)),
+    "hadMember": (("dataset",), (*_TEXTS, "source", "scan")),
+    "trained_on": (("model",), _TEXTS),
+    **dict.fromkeys(VERSION_RELATIONS, (("model",), ("model",))),
+    "graded_by": ((*_TEXTS, "model"), ("model", "evaluation")),
+    "verified_by": ((*_TEXTS, "model"), ("model", "evaluation")),
+}
+"""Which kinds of nodes an edge may lead from, and to."""
 
 
 def add_model(
@@ -70,15 +64,15 @@ def add_model(
     Raises:
         LineageError: If the relation is unknown, or the parent already comes from this model.
     """
-    if relation not in _RELATIONS:
+    if relation not in _VERSION_NAMES:
         raise LineageError(
             f"There is no relation {relation!r} between models", next_step="Use successor, fine-tune or distilled"
         )
-    node = model_id(_named(name, "model"))
+    node = model_id(checked(name, "model"))
     with store.commit(f"add {node}") as commit:
         known = commit.execute(
             "select family, developer, released, predecessor from models where model = ? "
-            "order by recorded_at desc limit 1",
+            "order by recorded_at desc, rowid desc limit 1",
             [node.removeprefix("model:")],
         ).fetchall()
         old = known[0] if known else (None, None, None, None)
@@ -92,138 +86,10 @@ def add_model(
         if tuple(row.values())[1:] != tuple(old) or not known:
             commit.insert("models", [row])
         if parent is not None:
-            other = model_id(_named(parent, "model"))
-            if not commit.execute("select 1 from models where 'model:' || model = ?", [other]).fetchall():
-                commit.insert("models", [{"model": other.removeprefix("model:")}])
-            _refuse_cycle(commit, node, other, VERSION_RELATIONS)
-            commit.add_edges([(node, _RELATIONS[relation], other)])
+            other = model_id(checked(parent, "model"))
+            _name_model(commit, other)
+            _connect(commit, node, _VERSION_NAMES[relation], other)
     return node
-
-
-def add_dataset(
-    store: Store,
-    name: str,
-    *,
-    version: str | None = None,
-    scans: Sequence[str] = (),
-    keep: Collection[str] | None = None,
-    derived_from: Sequence[str] = (),
-    location: str | None = None,
-) -> str:
-    """Record a dataset and seal it: its members are the records of scans, or what it was made of. Return its node id.
-
-    Args:
-        store: The store.
-        name: The dataset's name.
-        version: Its version, if it has several.
-        scans: Scans (names or ids) whose records it holds.
-        keep: Only records with these tags under the scan's current policy; all if left out.
-        derived_from: Datasets and reference sets (names or ids) that it was made of.
-        location: Where its files are.
-
-    Raises:
-        LineageError: If the dataset exists (a sealed one doesn't change), a scan or origin is unknown, or the
-            dataset would come from itself.
-    """
-    unknown = sorted(set(keep or ()) - set(TAGS))
-    if unknown:
-        raise LineageError(f"There is no tag {unknown[0]!r}", next_step=f"The tags are {', '.join(TAGS)}")
-    if not scans and not derived_from:
-        raise LineageError(f"Nothing says what the dataset {name!r} holds", next_step="Name a scan or another dataset")
-    node = dataset_id(_named(name, "dataset"), version)
-    scan_ids = [resolve(store, scan, ("scan",)) for scan in scans]
-    origins = [
-        node if origin in (name, node) else resolve(store, origin, ("dataset", "generation_set", "human_set"))
-        for origin in derived_from
-    ]
-    members = None
-    if scan_ids:
-        members = store.sql(
-            "select distinct record_id from records where list_contains($1, scan_id) "
-            "and ($2 is null or list_contains($2, tag)) order by record_id",
-            [scan_ids, sorted(keep) if keep is not None else None],
-        ).to_arrow_table()["record_id"]
-    seal_dataset(store, node, members, derived_from=[*scan_ids, *origins], location=location, version=version)
-    return node
-
-
-def seal_dataset(
-    store: Store,
-    name: str,
-    record_ids: pa.Array | pa.ChunkedArray | Sequence[str] | None,
-    *,
-    derived_from: Sequence[str] = (),
-    location: str | None = None,
-    version: str | None = None,
-) -> str:
-    """Record a dataset with exactly these member records. Return its node id.
-
-    The digest is the XXH3-128 of the sorted record ids, one a line: the same members in any order are the same
-    dataset.
-
-    Args:
-        store: The store.
-        name: Name or node id.
-        record_ids: Its members. None for a dataset that is known only by what it was made of; it has no digest.
-        derived_from: Node ids of scans, datasets and reference sets that it was made of.
-        location: Where its files are.
-        version: Its version, if it has several.
-
-    Raises:
-        LineageError: If it exists with other members, or would come from itself.
-    """
-    node = name if name.startswith("dataset:") else dataset_id(_named(name, "dataset"), version)
-    members = None if record_ids is None else sorted(set(_strings(record_ids)))
-    digest = None if members is None else xxhash.xxh3_128_hexdigest("\n".join(members).encode())
-    with store.session():
-        part = None
-        if members:
-            table = pa.table(
-                {"dataset_id": pa.repeat(pa.scalar(node), len(members)), "record_id": pa.array(members, pa.string())}
-            )
-            part = write_part(store.root, "dataset_records", xxhash.xxh3_128_hexdigest(node.encode()), "members", table)
-        with store.commit(f"add {node}") as commit:
-            known = commit.execute("select digest from datasets where dataset_id = ?", [node]).fetchall()
-            if known and known != [(digest,)]:
-                raise LineageError(
-                    "The dataset is sealed with other members", place=node, next_step="Give it another name or version"
-                )
-            for origin in derived_from:
-                if origin.startswith("dataset:"):
-                    _refuse_cycle(commit, node, origin, ("wasDerivedFrom",))
-            commit.add_edges([(node, "wasDerivedFrom", origin) for origin in derived_from])
-            if known:
-                return node
-            if part is not None:
-                commit.add_part(part)
-            words = None if members is None else _words(commit, members)
-            row = {"dataset_id": node, "name": node.removeprefix("dataset:"), "version": version, "digest": digest}
-            commit.insert(
-                "datasets",
-                [
-                    {
-                        **row,
-                        "records": None if members is None else len(members),
-                        "words": words,
-                        "sealed_at": commit.recorded_at,
-                        "location": location,
-                    }
-                ],
-            )
-    return node
-
-
-def _strings(values: pa.Array | pa.ChunkedArray | Sequence[str]) -> Sequence[str]:
-    return values.to_pylist() if isinstance(values, pa.Array | pa.ChunkedArray) else values
-
-
-def _words(commit: Commit, members: Sequence[str]) -> int:
-    ((words,),) = commit.execute(
-        "select coalesce(sum(words), 0)::bigint from (select any_value(words) as words from observations "
-        "semi join (select unnest($1) as record_id) as member using (record_id) group by record_id)",
-        [list(members)],
-    ).fetchall()
-    return int(words)
 
 
 def add_run(
@@ -239,29 +105,188 @@ def add_run(
     Args:
         store: The store.
         trains: The model; recorded by name if it is not known yet.
-        on: Datasets (names or ids).
+        on: Datasets, or generation sets used as they are (names or ids).
         name: The run's name; made of the model and datasets if left out.
         started_at: When it began.
 
     Raises:
-        LineageError: If a dataset is unknown.
+        LineageError: If a dataset is unknown, or there is a run of another kind of this name.
     """
-    datasets = [resolve(store, dataset, ("dataset",)) for dataset in on]
+    datasets = [resolve(store, dataset, _TEXTS) for dataset in on]
     if not datasets:
         raise LineageError("A training run needs at least one dataset")
-    model = model_id(_named(trains, "model"))
+    model = model_id(checked(trains, "model"))
     default = (
         f"{model.removeprefix('model:')} on {', '.join(sorted(item.removeprefix('dataset:') for item in datasets))}"
     )
-    node = run_id(_named(name or default, "run"))
+    node = run_id(checked(name or default, "run"))
     with store.commit(f"add {node}") as commit:
-        if not commit.execute("select 1 from models where 'model:' || model = ?", [model]).fetchall():
-            commit.insert("models", [{"model": model.removeprefix("model:")}])
-        if not commit.execute("select 1 from runs where run_id = ?", [node]).fetchall():
-            run = {"run_id": node, "kind": "training", "name": node.removeprefix("run:"), "started_at": started_at}
-            commit.insert("runs", [run])
+        _name_model(commit, model)
+        _name_run(commit, node, "training", started_at)
         commit.add_edges([(model, "wasGeneratedBy", node), *((node, "used", dataset) for dataset in datasets)])
     return node
+
+
+def add_generation_run(
+    store: Store, name: str, *, model: str, inputs: Sequence[str] = (), started_at: dt.datetime | None = None
+) -> str:
+    """Record a generation run: a model wrote, perhaps from other texts. Return its node id.
+
+    Args:
+        store: The store.
+        name: The run's name.
+        model: The model that wrote; recorded by name if it is not known yet.
+        inputs: Datasets and reference sets (names or ids) that it was given to paraphrase or continue.
+        started_at: When it began.
+
+    Raises:
+        LineageError: If an input is unknown, or there is a run of another kind of this name.
+    """
+    given = [resolve(store, text, _TEXTS) for text in inputs]
+    node, writer = run_id(checked(name, "run")), model_id(checked(model, "model"))
+    with store.commit(f"add {node}") as commit:
+        _name_model(commit, writer)
+        _name_run(commit, node, "generation", started_at)
+        commit.add_edges([(node, "used", end) for end in (writer, *given)])
+    return node
+
+
+def add_generations(
+    store: Store,
+    name: str,
+    *,
+    model: str | None = None,
+    run: str | None = None,
+    derived_from: Sequence[str] = (),
+    texts: int | None = None,
+    words: int | None = None,
+) -> str:
+    """Record a generation set whose texts are not at hand, or how a registered one came about. Return its node id.
+
+    Texts that are at hand belong to `provenance.register`: only then can copies of them be found.
+
+    Args:
+        store: The store.
+        name: The set's name, or that of a registered set.
+        model: The model that wrote it; left out for a set that has one, and where only its run is known.
+        run: A recorded generation run that it came from.
+        derived_from: Datasets and reference sets (names or ids) that it paraphrases or continues.
+        texts: How many texts it has.
+        words: How many words.
+
+    Raises:
+        LineageError: If the run or an origin is unknown, the set has another model, or would come from itself.
+    """
+    checked(name, "generation set")
+    known = store.sql(
+        "select set_id, any_value(model) from reference_sets where label = 'synthetic' and withdrawn_at is null "
+        "and (name = $1 or set_id = $1 or set_id = 'set:' || $1) group by set_id order by set_id",
+        [name],
+    ).fetchall()
+    if len(known) > 1:
+        raise LineageError(
+            f"{name!r} can mean several sets: {', '.join(row[0] for row in known)}", next_step="Give the id"
+        )
+    node, author = known[0] if known else (set_id(name), None)
+    writer = model.removeprefix("model:") if model is not None else None
+    if author is not None and writer is not None and author != writer:
+        raise LineageError(f"The set {name!r} is the work of {author}", next_step="Give the other set another name")
+    activity = resolve(store, run, ("generation_run",)) if run is not None else None
+    origins = [node if origin in (name, node) else resolve(store, origin, _TEXTS) for origin in derived_from]
+    if not known and writer is None and activity is None:
+        raise LineageError(
+            f"Nothing says which model wrote {name!r}", next_step="Name the model, or its generation run"
+        )
+    with store.commit(f"add {node}") as commit:
+        if not known:
+            row = {"set_id": node, "name": name.removeprefix("set:"), "label": "synthetic", "model": writer}
+            commit.insert("reference_sets", [{**row, "reference_count": texts, "words": words}])
+        if writer is not None:
+            add_generation_set(commit, node, model=checked(writer, "model"))
+        if activity is not None:
+            commit.add_edges([(node, "wasGeneratedBy", activity)])
+        for origin in origins:
+            _connect(commit, node, "wasDerivedFrom", origin)
+    return str(node)
+
+
+def add_evaluation(
+    store: Store,
+    name: str,
+    *,
+    of: str,
+    grader: str | None = None,
+    on: Sequence[str] = (),
+    relation: Literal["graded_by", "verified_by"] = "graded_by",
+    started_at: dt.datetime | None = None,
+) -> str:
+    """Record an evaluation: what was graded, or checked before it was admitted, and by which model. Return its node id.
+
+    Args:
+        store: The store.
+        name: The evaluation's name.
+        of: The generation set, dataset or model that was judged (name or id).
+        grader: The model that judged, recorded by name if it is not known yet; left out for people and programs.
+        on: Datasets that it was done on, such as a benchmark.
+        relation: ``graded_by`` (it gave marks) or ``verified_by`` (what it passed was admitted).
+        started_at: When it began.
+
+    Raises:
+        LineageError: If something named is unknown, or there is a run of another kind of this name.
+    """
+    if relation not in ("graded_by", "verified_by"):
+        raise LineageError(
+            f"There is no relation {relation!r} to an evaluation", next_step="Use graded_by or verified_by"
+        )
+    judged = resolve(store, of, (*_TEXTS, "model"))
+    used = [resolve(store, dataset, _TEXTS) for dataset in on]
+    node = run_id(checked(name, "evaluation"))
+    with store.commit(f"add {node}") as commit:
+        _name_run(commit, node, "evaluation", started_at)
+        if grader is not None:
+            judge = model_id(checked(grader, "model"))
+            _name_model(commit, judge)
+            used.append(judge)
+        commit.add_edges([(judged, relation, node), *((node, "used", end) for end in used)])
+    return node
+
+
+def add_edge(
+    store: Store, subject: str, relation: str, target: str, *, detail: Mapping[str, Any] | None = None
+) -> tuple[str, str, str]:
+    """Record one edge between nodes that are known, and return it with their ids.
+
+    Args:
+        store: The store.
+        subject: What came about (name or id).
+        relation: One of `provenance.schema.RELATIONS`.
+        target: What it came from (name or id).
+        detail: More about it, kept as JSON.
+
+    Raises:
+        LineageError: If there is no such relation or node, the relation doesn't lead from the one kind to the other, or
+            a model or dataset would come from itself.
+    """
+    if relation not in RELATIONS:
+        raise LineageError(f"There is no relation {relation!r}", next_step=f"The relations are {', '.join(RELATIONS)}")
+    ends, kinds = [], []
+    for name, allowed in zip((subject, target), _ENDS[relation], strict=True):
+        try:
+            node, kind = resolve_kind(store, name, allowed)
+        except LineageError:
+            node, kind = resolve_kind(store, name)  # so that an unknown name is called unknown
+        ends.append(node)
+        kinds.append(kind)
+    for kind, allowed in zip(kinds, _ENDS[relation], strict=True):
+        if kind not in allowed:
+            shown = [" or ".join(side).replace("_", " ") for side in _ENDS[relation]]
+            raise LineageError(
+                f"{relation} does not lead from a {kinds[0].replace('_', ' ')} to a {kinds[1].replace('_', ' ')}",
+                next_step=f"It leads from {shown[0]} to {shown[1]}",
+            )
+    with store.commit(f"{ends[0]} {relation} {ends[1]}") as commit:
+        _connect(commit, ends[0], relation, ends[1], detail)
+    return ends[0], relation, ends[1]
 
 
 def add_generation_set(commit: Commit, set_id: str, *, model: str | None, run: str | None = None) -> None:
@@ -273,74 +298,34 @@ def add_generation_set(commit: Commit, set_id: str, *, model: str | None, run: s
         model: The model that wrote it; recorded by name if it is not known yet.
         run: Name of the generation run.
     """
-    if model is not None and not commit.execute("select 1 from models where model = ?", [model]).fetchall():
-        commit.insert("models", [{"model": model}])
     if model is not None:
+        _name_model(commit, model_id(model))
         commit.add_edges([(set_id, "wasAttributedTo", model_id(model))])
     if run is not None:
         node = run_id(run)
-        if not commit.execute("select 1 from runs where run_id = ?", [node]).fetchall():
-            commit.insert("runs", [{"run_id": node, "kind": "generation", "name": run}])
+        _name_run(commit, node, "generation", None)
         commit.add_edges([(set_id, "wasGeneratedBy", node)])
         if model is not None:
             commit.add_edges([(node, "used", model_id(model))])
 
 
-def resolve(store: Store, name: str, kinds: Sequence[str] = ()) -> str:
-    """Return the node id that a name (a dataset's may lack its version), an id, or a unique prefix of an id stands for.
+def _name_model(commit: Commit, node: str) -> None:
+    if not commit.execute("select 1 from models where 'model:' || model = ?", [node]).fetchall():
+        commit.insert("models", [{"model": node.removeprefix("model:")}])
 
-    Args:
-        store: The store.
-        name: What the user typed.
-        kinds: Node kinds to look among; all if empty.
 
-    Raises:
-        LineageError: If there is none, or more than one.
-    """
-    wanted = list(kinds) or None
-    found = store.sql(
-        "select distinct id, kind, id = $1 as by_id, name = $1 as by_name from lineage_nodes "
-        "where ($2 is null or list_contains($2, kind)) "
-        "and (id = $1 or name = $1 or starts_with(id, $1) or starts_with(name, $1 || '@')) order by id",
-        [name, wanted],
-    ).fetchall()
-    for matching in ([row for row in found if row[2]], [row for row in found if row[3]], found):
-        if len(matching) == 1:
-            return str(matching[0][0])
-        if matching:
-            break
-    what = " or ".join(kinds) or "node"
-    if not found:
+def _name_run(commit: Commit, node: str, kind: str, started_at: dt.datetime | None) -> None:
+    known = commit.execute("select kind from runs where run_id = ?", [node]).fetchall()
+    if known and known[0][0] != kind:
         raise LineageError(
-            f"There is no {what.replace('_', ' ')} {name!r}",
-            next_step='`provenance sql "from lineage_nodes"` lists them',
+            f"The run {node.removeprefix('run:')!r} is one of {known[0][0]}", next_step="Give this one another name"
         )
-    listed = ", ".join(f"{row[0]} ({row[1]})" for row in found[:5])
-    raise LineageError(f"{name!r} can mean several things: {listed}", next_step="Give the id")
+    if not known:
+        commit.insert(
+            "runs", [{"run_id": node, "kind": kind, "name": node.removeprefix("run:"), "started_at": started_at}]
+        )
 
 
-def _named(name: str, what: str) -> str:
-    if not name or len(name) > 300 or not name.isprintable():
-        raise LineageError(f"{name!r} cannot be the name of a {what}", next_step="Use up to 300 printable characters")
-    return name
-
-
-def _refuse_cycle(commit: Commit, subject: str, target: str, relations: Sequence[str]) -> None:
-    """Raise if ``target`` already comes from ``subject`` by these relations."""
-    parents: dict[str, list[str]] = {}
-    for child, parent in commit.execute(
-        "select distinct subject, object from edges where list_contains($1, relation) order by all", [list(relations)]
-    ).fetchall():
-        parents.setdefault(child, []).append(parent)
-    path = {target: [target]}
-    waiting = [target]
-    for node in waiting:
-        if node == subject:
-            cycle = " -> ".join([subject, *path[node]])
-            raise LineageError(
-                f"This would make a cycle: {cycle}", next_step="Versions are ordered in time; check the names"
-            )
-        for parent in parents.get(node, ()):
-            if parent not in path:
-                path[parent] = [*path[node], parent]
-                waiting.append(parent)
+def _connect(commit: Commit, subject: str, relation: str, target: str, detail: Mapping[str, Any] | None = None) -> None:
+    refuse_cycle(commit, subject, relation, target)
+    commit.add_edges([(subject, relation, target, detail)])
