@@ -19,6 +19,7 @@ ORDER = (
     "text",
     "readers",
     "fingerprint",
+    "diversity",
     "index",
     "classifier",
     "evidence",

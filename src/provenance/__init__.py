@@ -12,18 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from provenance import fingerprint
+    from provenance.pipeline.dedup import dedup
     from provenance.pipeline.detect import Detector
+    from provenance.pipeline.estimate import estimate
     from provenance.pipeline.explain import explain
     from provenance.pipeline.filter import filter_records as filter
+    from provenance.pipeline.gate import check, fix
     from provenance.pipeline.register import register, unregister
     from provenance.pipeline.rematch import rematch
     from provenance.pipeline.scan import scan
-    from provenance.pipeline.verbs import check, retag
+    from provenance.pipeline.verbs import retag
     from provenance.store import Store
 
 _HOMES = {
     **dict.fromkeys(
-        ("Detector", "check", "explain", "filter", "register", "rematch", "retag", "scan", "unregister"),
+        (
+            *("Detector", "check", "dedup", "estimate", "explain", "filter", "fix", "register", "rematch", "retag"),
+            *("scan", "unregister"),
+        ),
         "provenance.pipeline",
     ),
     "Store": "provenance.store",
@@ -33,9 +39,12 @@ __all__ = [
     "Detector",
     "Store",
     "check",
+    "dedup",
+    "estimate",
     "explain",
     "filter",
     "fingerprint",
+    "fix",
     "register",
     "rematch",
     "retag",

@@ -53,3 +53,7 @@ class SegmentError(StoreError):
 
 class LineageError(ProvenanceError):
     """The graph would become inconsistent: an unknown node, a cycle among versions."""
+
+
+class GateError(ProvenanceError):
+    """The gate refuses a dataset, or finds no part of it that passes."""

@@ -141,10 +141,16 @@ _SECTIONS: Final[dict[str, dict[str, _Setting]]] = {
     "weights": {"dated": _Weight(), "matched": _Weight(), "style_cap": _Weight()},
     "gate": {
         "loops": _Switch(),
+        "max_own_share": _Share(),
         "max_synthetic_share": _Share(),
+        "estimate": _Switch(),
         "max_unknown_share": _Share(),
         "min_human_share": _Share(),
+        "max_depth": _Count(),
+        "max_unverified_share": _Share(),
+        "max_self_graded_share": _Share(),
         "max_opt_out_share": _Share(),
+        "forbidden_licences": _Names(),
     },
 }
 

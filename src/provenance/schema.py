@@ -239,3 +239,23 @@ DATASET_RECORDS: Final = pa.schema(
         pa.field("record_id", pa.string(), nullable=False),
     ]
 )
+
+DUPLICATES: Final = pa.schema(
+    [
+        pa.field("scan_id", pa.string(), nullable=False),
+        pa.field("record_id", pa.string(), nullable=False),
+        pa.field("cluster_id", pa.string(), nullable=False),
+        pa.field("place", pa.int32(), nullable=False),
+        pa.field("kept", pa.bool_(), nullable=False),
+        pa.field("similarity", pa.float64(), nullable=False),
+        pa.field("verified", pa.bool_(), nullable=False),
+        pa.field("threshold", pa.float64(), nullable=False),
+    ]
+)
+"""A record that has near-duplicates in its scan; one that has none has no row.
+
+``cluster_id`` is the id of the record that is kept of the cluster; ``place`` is 1 for that one, then 2, 3 … for those
+that would take its place. ``similarity`` to the kept record: Jaccard over 5-token shingles where ``verified`` (the
+texts are equal or were read), else an estimate from fingerprints. Linked by others between them, two records of a
+cluster may be less similar than ``threshold``.
+"""

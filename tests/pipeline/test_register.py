@@ -112,7 +112,7 @@ def test_a_set_counts_until_it_is_withdrawn_and_again_when_it_is_registered_agai
         pv.unregister("m1-one", store=store)
     again = register_all(corpus, store, ("one",))["one"]
     assert not again.already_done
-    assert again.set_id == withdrawn
+    assert again.set_id == withdrawn.set_id
     assert contents(store)["records"] == contents(before)["records"]
     pv.unregister(again.set_id, store=store)
     live = pv.Store(store).sql("select count(*) from reference_sets where withdrawn_at is null and name = 'm1-one'")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from provenance.cli import lineage, models, records, scanning, upkeep
+from provenance.cli import estimating, exchange, gate, lineage, models, records, scanning, upkeep, variety
 
 app = typer.Typer(
     name="provenance",
@@ -23,16 +23,24 @@ app.command()(scanning.register)
 app.command()(scanning.unregister)
 app.command()(scanning.rematch)
 app.command("filter")(scanning.filter_records)
+app.command()(scanning.dedup)
 app.command()(scanning.retag)
+app.command()(estimating.estimate)
+app.command()(variety.diversity)
+app.command()(variety.budget)
 app.command()(models.train)
 app.command()(models.evaluate)
+app.command()(models.calibrate)
 app.command()(records.explain)
 app.command()(records.sql)
 app.add_typer(lineage.app, name="lineage")
-app.command()(lineage.check)
+lineage.app.command("export")(exchange.export_lineage)
+lineage.app.command("import")(exchange.import_lineage)
+app.command()(gate.check)
 app.command()(upkeep.init)
 app.command()(upkeep.status)
 app.command()(upkeep.verify)
+app.command()(upkeep.compact)
 
 
 def _version(wanted: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,22 @@ ScanPolicyOption = Annotated[
 JobsOption = Annotated[
     int | None,
     typer.Option("--jobs", "-j", min=1, envvar="PROVENANCE_JOBS", help="Worker processes; all processors if left out."),
+]
+TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%d %H:%M:%S.%f"]
+AsOfOption = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of", metavar="TIME", formats=TIMES, help="Answer as the store would have answered at this moment (UTC)."
+    ),
+]
+StyleModelOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--style-model",
+        metavar="FILE",
+        envvar="PROVENANCE_STYLE_MODEL",
+        help="A style model; the one that ships if left out.",
+    ),
 ]
 TextColumn = Annotated[
     str | None,

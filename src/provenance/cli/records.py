@@ -67,6 +67,9 @@ def explain(
             if m["remark"]:
                 output.emit(f"  {output.safe(m['name'])}: {output.safe(m['remark'])}")
     output.emit(f"decided by: {found.decided}")
+    if found.record["tag"] != "human" and (found.record["attribution_score"] or 1.0) < 1.0:
+        family, score = found.record["model_family"], found.record["attribution_score"]
+        output.emit(f"  by style, most like {output.safe(family)} ({score:.2f}), not an edge of the lineage")
     for line in found.would_change:
         output.emit(f"  would change it: {line}")
     if found.excerpt:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provenance.cli import output
+from provenance.cli.changes import changes_as_json, print_changes
 from provenance.cli.options import (
     DEFAULT_STORE,
     DateColumn,
@@ -18,14 +19,18 @@ from provenance.cli.options import (
     PolicyOption,
     ScanPolicyOption,
     StoreOption,
+    StyleModelOption,
     TextColumn,
     UrlColumn,
 )
 
 if TYPE_CHECKING:
-    from provenance.pipeline.results import RematchResult, ScanResult
+    from provenance.pipeline.results import DedupResult, RematchResult, ScanResult
 
 Paths = Annotated[list[str], typer.Argument(metavar="PATHS...", help="Files, folders or globs.")]
+VerifyOption = Annotated[
+    bool, typer.Option("--verify/--no-verify", help="Read the sources again to verify what was found.")
+]
 
 
 def scan(
@@ -47,6 +52,7 @@ def scan(
     no_store: Annotated[
         bool, typer.Option("--no-store", help="Leave no trace in the store; its reference sets are matched.")
     ] = False,
+    style_model: StyleModelOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything was rejected.")] = False,
     json: JsonOption = False,
 ) -> int:
@@ -67,6 +73,7 @@ def scan(
             date_column=date_column,
             out=out,
             no_store=no_store,
+            style_model=style_model,
             progress=progress,
         )
     if json:
@@ -129,6 +136,8 @@ def register(
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Day the model was released: earlier records can't copy it."),
     ] = None,
+    verify: VerifyOption = True,
+    jobs: JobsOption = None,
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> int:
@@ -148,10 +157,13 @@ def register(
             text_column=text_column,
             prompt_column=prompt_column,
             released=released.date() if released else None,
+            verify=verify,
+            jobs=jobs,
             progress=progress,
         )
     if json:
-        output.emit_json({**vars(result), "rematch": vars(result.rematch)})
+        rematched = {**vars(result.rematch), "changes": changes_as_json(result.rematch.changes)}
+        output.emit_json({**vars(result), "rematch": rematched, "changes": changes_as_json(result.changes)})
         return 0
     if result.already_done:
         output.note(f"The same set is registered already as {result.name} ({result.set_id}).")
@@ -163,6 +175,7 @@ def register(
         + (f", {result.rejects:,} units that could not be read" if result.rejects else "")
     )
     _print_rematch(result.rematch)
+    print_changes(result.changes)
     return 0
 
 
@@ -174,6 +187,11 @@ def _print_rematch(result: RematchResult) -> None:
         )
     for place in result.unreadable:
         output.note(f"could not be read again, matches stay unverified: {output.safe(place)}")
+    if result.unread:
+        output.note(
+            f"{result.unread:,} candidates were not read again, those with the shortest passages; "
+            "`provenance rematch` reads them all"
+        )
 
 
 def unregister(
@@ -184,25 +202,32 @@ def unregister(
     """Withdraw a reference set: its matches no longer count. What it decided before stays in the history."""
     from provenance import pipeline
 
-    output.outcome("withdrawn", pipeline.unregister(reference_set, store=store), json=json)
+    result = pipeline.unregister(reference_set, store=store)
+    if json:
+        output.emit_json({"withdrawn": result.set_id, "name": result.name, "changes": changes_as_json(result.changes)})
+        return 0
+    output.emit(f"withdrawn {output.safe(result.name)} ({result.set_id})")
+    print_changes(result.changes)
     return 0
 
 
 def rematch(
-    verify: Annotated[
-        bool, typer.Option("--verify/--no-verify", help="Read the sources again to verify what was found.")
-    ] = True,
+    scan_name: Annotated[str | None, typer.Option("--scan", help="One scan; all of them if left out.")] = None,
+    verify: VerifyOption = True,
+    jobs: JobsOption = None,
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> int:
     """Match every scan against every reference set again, from stored fingerprints."""
     from provenance import pipeline
 
-    result = pipeline.rematch(store=store, verify=verify)
+    with output.progress("rematch") as progress:
+        result = pipeline.rematch(store=store, scan=scan_name, verify=verify, jobs=jobs, progress=progress)
     if json:
-        output.emit_json(vars(result))
+        output.emit_json({**vars(result), "changes": changes_as_json(result.changes)})
     else:
         _print_rematch(result)
+        print_changes(result.changes)
     return 0
 
 
@@ -216,6 +241,7 @@ def filter_records(
     ] = ...,  # type: ignore[assignment]
     dataset: Annotated[str | None, typer.Option(metavar="NAME", help="Record the result as a dataset.")] = None,
     with_tags: Annotated[bool, typer.Option("--with-tags", help="Add tag, reason and score columns.")] = False,
+    dedup: Annotated[bool, typer.Option("--dedup", help="Of near-duplicates keep one.")] = False,
     policy: Annotated[str | None, typer.Option(metavar="NAME|FILE", help="Policy; the scan's own if left out.")] = None,
     jobs: JobsOption = None,
     store: StoreOption = DEFAULT_STORE,
@@ -231,6 +257,7 @@ def filter_records(
             out=out,
             dataset=dataset,
             with_tags=with_tags,
+            dedup=dedup,
             policy=policy,
             jobs=jobs,
             store=store,
@@ -252,6 +279,56 @@ def filter_records(
     if result.dataset_id:
         output.emit(f"dataset {output.safe(result.dataset_id)}")
     return 0
+
+
+def dedup(
+    scan_name: Annotated[str, typer.Argument(metavar="SCAN", help="Name or id of a scan.")],
+    threshold: Annotated[
+        float, typer.Option(help="Jaccard similarity of 5-word runs from which two records are copies, 0.7 to 1.")
+    ] = 0.7,
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Read texts again where fingerprints leave a pair open.")
+    ] = True,
+    jobs: JobsOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    json: JsonOption = False,
+) -> int:
+    """Find the near-duplicates inside a scan: clusters, of which one record each is kept, and unique words by tag."""
+    from provenance import pipeline
+
+    with output.progress("dedup") as progress:
+        result = pipeline.dedup(
+            scan_name, threshold=threshold, verify=verify, jobs=jobs, store=store, progress=progress
+        )
+    if json:
+        tags = {tag: vars(count) for tag, count in result.tags.items()}
+        output.emit_json({**vars(result), "dropped": result.dropped, "tags": tags})
+    else:
+        _print_dedup(result)
+    return 0
+
+
+def _print_dedup(result: DedupResult) -> None:
+    if result.already_done:
+        output.note("The same clusters are in the store already; nothing was compared.")
+    output.table(
+        ("tag", "records", "unique records", "words", "unique words"),
+        [(tag, n.records, n.unique_records, n.words, n.unique_words) for tag, n in result.tags.items()],
+        title=f"scan {output.safe(result.name)} without copies",
+    )
+    output.emit(
+        f"{result.clusters:,} clusters hold {result.clustered:,} of {result.records:,} records; "
+        f"{result.dropped:,} are copies of the one that is kept ({result.equal:,} have the same text)"
+    )
+    if result.open_pairs:
+        output.note(f"{result.open_pairs:,} pairs near the threshold were decided by fingerprints alone")
+    if result.crowded or result.unasked:
+        output.note(
+            f"{result.crowded:,} times a record shared a key with too many others, and {result.unasked:,} pairs near "
+            "the threshold were passed over: some clusters of much repeated text may be in parts"
+        )
+    for place in result.unreadable:
+        output.note(f"could not be read again: {output.safe(place)}")
 
 
 def retag(

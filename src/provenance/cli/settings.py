@@ -90,5 +90,5 @@ def _refuse_unknown(keys: Any, known: Any, path: Path, prefix: str) -> None:
 
 
 def _placed(key: str, value: Any, folder: Path) -> Any:
-    is_file = key == "store" or (key == "policy" and value not in _NAMED_POLICIES)
+    is_file = key in {"store", "style_model"} or (key == "policy" and value not in _NAMED_POLICIES)
     return str(folder / Path(value).expanduser()) if is_file and isinstance(value, str) else value

@@ -48,10 +48,20 @@ def status(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int:
             ("reference set", "label", "model", "released", "references"),
             [(s["name"], s["label"], s["model"], s["released"], s["references"]) for s in found["reference_sets"]],
         )
+    index = found["index"]
+    if "problem" in index:
+        output.emit(f"index: {output.safe(index['problem'])}")
+    elif index["segments"]:
+        output.emit(
+            f"index: {index['references']:,} references in {index['segments']:,} segments, "
+            f"{output.size(index['bytes'])}; {index['common_passages']:,} passages too common to count"
+        )
     if found["datasets"]:
         output.table(
             ("dataset", "records", "digest"), [(d["name"], d["records"], d["digest"]) for d in found["datasets"]]
         )
+    for drift in found["drift"]:
+        output.emit(output.safe(drift["sentence"]))
     output.emit(
         f"{found['records']:,} records, {found['models']:,} models, {found['edges']:,} edges, "
         f"{output.size(found['bytes'])} on disk, catalogue {found['catalogue']}"
@@ -80,3 +90,20 @@ def verify(
             f"{report.records:,} records counted"
         )
     return 0 if report.sound else 1
+
+
+def compact(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int:
+    """Merge the segments of the reference index into one, without withdrawn sets; look-ups get faster."""
+    from provenance import pipeline
+
+    result = pipeline.compact_index(store=store)
+    if json:
+        output.emit_json({name: getattr(result, name) for name in ("segments", "references", "dropped", "bytes")})
+    elif not result.segments:
+        output.emit("nothing to compact")
+    else:
+        output.emit(
+            f"{result.segments} segments are one of {output.size(result.bytes)}: {result.references:,} references, "
+            f"{result.dropped:,} dropped; `provenance verify --repair` frees the old ones"
+        )
+    return 0

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from provenance.errors import ProvenanceError, UsageError
 from provenance.pipeline import catalogue, tags
-from provenance.pipeline.rematch import is_unchanged, reread
+from provenance.pipeline.reread import is_unchanged, reread
 from provenance.policy import NAMED, Policy, load
 from provenance.readers import ReadOptions
 from provenance.store import Store

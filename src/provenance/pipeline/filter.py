@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Collection, Iterator, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +20,8 @@ import xxhash
 from provenance.errors import LineageError, SourceError, UsageError
 from provenance.lineage import seal_dataset
 from provenance.pipeline import catalogue, sinks
-from provenance.pipeline.rematch import is_unchanged
+from provenance.pipeline.dedup import ensure_clusters
+from provenance.pipeline.reread import is_unchanged
 from provenance.pipeline.results import FilterResult
 from provenance.pipeline.scan import scan
 from provenance.pipeline.tags import scan_policy, tagged
@@ -45,6 +47,7 @@ def filter_records(
     out: str | Path,
     dataset: str | None = None,
     with_tags: bool = False,
+    dedup: bool = False,
     policy: str | None = None,
     jobs: int | None = None,
     store: str | Path = "provenance-store",
@@ -59,8 +62,10 @@ def filter_records(
         dataset: Name under which the result is recorded as a dataset; made of the file's name and a digest of its
             members if left out.
         with_tags: Add the columns ``record_id``, ``tag``, ``reason`` and ``score``.
+        dedup: Of near-duplicates keep one: of each cluster the first, in the order in which `dedup` puts them, whose
+            tag is kept. Clusters are made first if they are not there, or not those of the scan as it is now.
         policy: Policy to filter under; the scan's current one if left out.
-        jobs: Worker processes, where paths are to be scanned.
+        jobs: Worker processes, where paths are to be scanned or texts compared.
         store: Folder of the store.
         progress: Called with (bytes done, bytes in all, records so far).
 
@@ -94,16 +99,21 @@ def filter_records(
             )
     options = ReadOptions(**catalogue.read_options(scan_row))
     judged_by = scan_policy(opened, scan_id, policy)
+    if dedup:
+        ensure_clusters(opened, scan_id, jobs, progress)
     with opened.session(), tagged(opened, scan_id, judged_by) as connection:
         # Of a source that broke off, some records may have been observed; it can't be copied from.
         read = [source["source_id"] for source in sources]
         connection.execute("delete from tagged where not list_contains($1, source_id)", [read])
         connection.execute("alter table tagged add column keep boolean")
         connection.execute("update tagged set keep = list_contains($1, tag)", [sorted(keep)])
+        connection.execute("alter table tagged add column copy_of varchar")
+        if dedup:
+            connection.execute(_sql("copies"), [scan_id])
         members = connection.sql("select distinct record_id from tagged where keep order by 1").to_arrow_table()
         if dataset is not None:
             _refuse_if_sealed(connection, dataset)
-        rows = _kept_rows(connection, sources, options, form, with_tags, progress)
+        rows = kept_rows(connection, sources, options, form, with_tags, progress)
         kept = sinks.write(target, form, rows)
         dropped_list = _write_dropped(connection, _dropped_path(target, form), form, sources)
         dropped = _dropped_by_reason(connection)
@@ -118,6 +128,10 @@ def filter_records(
     )
     unread = tuple(source["uri"] for source in catalogue.tried_sources(opened, scan_id) if source["error"])
     return FilterResult(str(target), dropped_list, kept, sum(dropped.values()), dropped, node, unread)
+
+
+def _sql(name: str) -> str:
+    return resources.files(__package__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
 
 
 def _scan_id(
@@ -168,7 +182,7 @@ def _digest(members: pa.ChunkedArray) -> str:
     return digest.hexdigest()
 
 
-def _kept_rows(
+def kept_rows(
     connection: duckdb.DuckDBPyConnection,
     sources: Sequence[dict[str, Any]],
     options: ReadOptions,
@@ -242,8 +256,8 @@ def _write_dropped(
     uris = pa.table({"source_id": [s["source_id"] for s in sources], "uri": [s["uri"] for s in sources]})
     connection.register("source_uris", uris)
     reader: pa.RecordBatchReader = connection.sql(
-        "select record_id, uri, position, url, tag, reason from tagged join source_uris using (source_id) "
-        "where not keep order by uri, position"
+        "select record_id, uri, position, url, tag, coalesce('duplicate of ' || copy_of, reason) as reason "
+        "from tagged join source_uris using (source_id) where not keep order by uri, position"
     ).to_arrow_reader(_LINES)
     sinks.write(path, form, (pa.Table.from_batches([batch]) for batch in reader), reader.schema)
     return str(path)
@@ -251,6 +265,7 @@ def _write_dropped(
 
 def _dropped_by_reason(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], int]:
     found = connection.execute(
-        "select tag, reason, count(*) from tagged where not keep group by all order by count(*) desc, tag, reason"
+        "select tag, if(copy_of is null, reason, 'duplicate') as why, count(*) from tagged where not keep "
+        "group by all order by count(*) desc, tag, why"
     ).fetchall()
     return {(tag, reason): count for tag, reason, count in found}

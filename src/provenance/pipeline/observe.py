@@ -18,7 +18,9 @@ from provenance.classifier import StyleModel
 from provenance.evidence import declared, markers
 from provenance.fingerprint import Fingerprints, content_checks, content_ids, fingerprint, pack
 from provenance.index import Index
+from provenance.text.fold import fold
 from provenance.text.prepare import prepare
+from provenance.text.repair import repair
 from provenance.text.tokens import tokenize
 
 if TYPE_CHECKING:
@@ -62,9 +64,8 @@ class Observed:
 
 @dataclass(frozen=True)
 class Fingerprinted:
-    """A prepared batch with its identities and fingerprints."""
+    """Identities and fingerprints of some texts."""
 
-    prepared: pa.RecordBatch
     content_ids: Sequence[str]
     content_checks: Sequence[bytes]
     fingerprints: Fingerprints
@@ -76,11 +77,14 @@ class Fingerprinted:
         return pa.array((offsets[1:] - offsets[:-1]).astype("int32"))
 
 
-def fingerprinted(batch: pa.RecordBatch) -> Fingerprinted:
-    """Prepare a `schema.RAW` batch and fingerprint its folded text."""
-    prepared = prepare(batch)
-    folded = prepared.column("folded")
-    return Fingerprinted(prepared, content_ids(folded), content_checks(folded), fingerprint(tokenize(folded)))
+def fingerprinted(folded: pa.LargeStringArray) -> Fingerprinted:
+    """Identify and fingerprint folded texts."""
+    return Fingerprinted(content_ids(folded), content_checks(folded), fingerprint(tokenize(folded)))
+
+
+def fingerprinted_text(raw: pa.LargeStringArray) -> Fingerprinted:
+    """Identify and fingerprint texts as readers yield them, without all else that a scan asks of a text."""
+    return fingerprinted(fold(repair(raw)))
 
 
 def record_ids(batch: pa.RecordBatch, uri: str) -> list[str]:
@@ -111,8 +115,9 @@ def observe(batch: pa.RecordBatch, identity: Identity, detectors: Detectors) -> 
         identity: The scan and source they belong to.
         detectors: The style model and the snapshot of the reference index to match against.
     """
-    seen = fingerprinted(batch)
-    prepared, words = seen.prepared, seen.words
+    prepared = prepare(batch)
+    seen = fingerprinted(prepared.column("folded"))
+    words = seen.words
     rows = batch.num_rows
     ids = record_ids(batch, identity.uri)
     style = detectors.style.judge(

@@ -1,37 +1,42 @@
 """Rematch: find newly registered texts in what was scanned before, from stored fingerprints.
 
-Fingerprints say which records are worth another look. Where a record's source can still be read as it was,
-the finding is verified on the text itself, exactly as a scan would have; where it can't, it stays
-unverified and a policy threshold of its own decides what it counts for.
+Fingerprints say which records are worth another look. Where such a record can be read again as it was scanned, the
+finding is verified on its text, exactly as a scan would have; where it can't, it stays unverified and a policy
+threshold of its own decides what it counts for.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-import xxhash
 
-from provenance.errors import ProvenanceError
-from provenance.index import Index
+from provenance.engine import Failed, Yielded, run
+from provenance.engine.local import default_jobs
+from provenance.errors import StoreError
 from provenance.pipeline import catalogue
-from provenance.pipeline.observe import MATCH_COLUMNS, fingerprinted, record_ids, with_record_ids
+from provenance.pipeline.changes import recorded
+from provenance.pipeline.late import SUSPECTS, PartTask, Shelves, SourceTask, search_part, verify_source
+from provenance.pipeline.observe import MATCH_COLUMNS
 from provenance.pipeline.results import RematchResult
-from provenance.readers import ReadOptions, Source, Tally, open_records
+from provenance.readers import ReadOptions
 from provenance.store import Store, write_part
 
 if TYPE_CHECKING:
     import duckdb
 
-_BATCH: Final = 16_384
-_DIGEST_BLOCK: Final = 1 << 20
+REREAD_AT_MOST: Final = 100_000
+"""Records that a registration reads again at most, those that may share most first; `rematch` has no limit."""
+
+_WORTH_A_PROCESS: Final = 1_000_000
+"""Fingerprints that other processes are started for: one takes seconds to load its libraries."""
 
 Progress = Callable[[int, int, int], None]
 
@@ -41,21 +46,25 @@ def rematch(
     store: str | Path = "provenance-store",
     scan: str | None = None,
     verify: bool = True,
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> RematchResult:
-    """Match scans against every registered set again.
+    """Match scans against every registered set again, as if they were scanned now.
 
     Args:
         store: Folder of the store.
         scan: Name or id of one scan; all scans if left out.
-        verify: Read sources again where fingerprints found something, to verify it.
+        verify: Read records again where fingerprints found something, to verify it.
+        jobs: Worker processes; as many as there are processors, for large scans, if left out.
         progress: Called with (fingerprints done, fingerprints in all, candidates so far).
     """
     opened = Store.open(store)
     scans = [catalogue.find_scan(opened, scan)["scan_id"]] if scan else catalogue.scan_ids(opened)
     segments, _ = catalogue.live_segments(opened)
     with opened.session():
-        return rematch_segments(opened, scans, segments, verify=verify, progress=progress)
+        return rematch_segments(
+            opened, scans, segments, verify=verify, cause="rematch", thorough=True, jobs=jobs, progress=progress
+        )
 
 
 def rematch_segments(
@@ -64,32 +73,57 @@ def rematch_segments(
     segments: Sequence[str],
     *,
     verify: bool,
+    cause: str,
+    cause_id: str | None = None,
+    thorough: bool = False,
+    jobs: int | None = None,
     progress: Progress | None = None,
 ) -> RematchResult:
     """Match the stored fingerprints of some scans against the sets of some segments, and publish what is new.
 
     Records are picked by those segments alone, and verified against the whole index, as a scan asks it, because
     what counts as boilerplate depends on all of it; then only findings of the sets in question are kept.
+
+    Args:
+        store: The store.
+        scan_ids: The scans to look through.
+        segments: The segments to look for.
+        verify: Read records again to verify what was found.
+        cause: What tags that change are put down to; see `provenance.pipeline.changes.Change`.
+        cause_id: Likewise.
+        thorough: Read every record that shares a single passage with a reference, however many there are.
+        jobs: Worker processes.
+        progress: Called with (fingerprints done, fingerprints in all, candidates so far).
     """
     if not scan_ids or not segments:
         return RematchResult(0, 0, 0)
     live, withdrawn = catalogue.live_segments(store)
-    fresh = Index.open(catalogue.index_folder(store), segments, withdrawn)
-    index = fresh if set(segments) == set(live) else Index.open(catalogue.index_folder(store), live, withdrawn)
+    root = catalogue.index_folder(store)
+    new, every = (Shelves(root, tuple(sorted(chosen)), withdrawn) for chosen in (segments, live))
     sets = catalogue.sets_of(store, segments)
     tables: list[pa.Table] = []
     unreadable: list[str] = []
-    candidates = 0
+    candidates = unread = 0
     for scan_id in scan_ids:
-        wanted, estimated = _candidates(store, scan_id, fresh, progress)
-        candidates += len(wanted)
-        if verify and len(wanted):
-            estimated = _verified(store, scan_id, index, wanted, estimated, unreadable)
-        estimated = _of_sets(estimated, sets)
-        tables.append(_new_only(store, scan_id, estimated))
-    found = _publish(store, pa.concat_tables(tables), segments)
+        suspects, estimated = _search(store, scan_id, new, thorough, jobs, progress)
+        candidates += suspects.num_rows
+        if verify and suspects.num_rows:
+            chosen = suspects if thorough else _likeliest(suspects, REREAD_AT_MOST - (candidates - suspects.num_rows))
+            unread += suspects.num_rows - chosen.num_rows
+            tasks = list(_source_tasks(store, scan_id, every, suspects))
+            estimated = _verified(tasks, chosen.column("record_id"), estimated, jobs, unreadable)
+        tables.append(_new_only(store, scan_id, _of_sets(estimated, sets)))
+    found, changes = _publish(store, pa.concat_tables(tables), segments, cause, cause_id)
     verified = pc.sum(found.column("verified").cast(pa.int64())).as_py() or 0
-    return RematchResult(candidates, verified, found.num_rows - verified, tuple(scan_ids), tuple(unreadable))
+    return RematchResult(
+        candidates,
+        verified,
+        found.num_rows - verified,
+        tuple(scan_ids),
+        tuple(unreadable),
+        unread,
+        changes,
+    )
 
 
 def _of_sets(found: pa.Table, sets: Collection[str] | None) -> pa.Table:
@@ -98,9 +132,16 @@ def _of_sets(found: pa.Table, sets: Collection[str] | None) -> pa.Table:
     return found.filter(pc.is_in(found.column("set_id"), value_set=pa.array(sorted(sets), pa.string())))
 
 
-def _candidates(
-    store: Store, scan_id: str, index: Index, progress: Progress | None
-) -> tuple[pa.ChunkedArray, pa.Table]:
+def _likeliest(suspects: pa.Table, most: int) -> pa.Table:
+    """Return the suspects that may share the longest runs."""
+    if suspects.num_rows <= most:
+        return suspects
+    return suspects.sort_by([("reach", "descending"), ("record_id", "ascending")]).slice(0, max(most, 0))
+
+
+def _search(
+    store: Store, scan_id: str, new: Shelves, thorough: bool, jobs: int | None, progress: Progress | None
+) -> tuple[pa.Table, pa.Table]:
     """Return the records that may share something with a reference, and what their fingerprints alone say of that."""
     parts = catalogue.rows(
         store,
@@ -108,96 +149,81 @@ def _candidates(
         "order by path",
         [scan_id],
     )
-    total, done = sum(part["rows"] for part in parts), 0
-    tables = [MATCH_COLUMNS.empty_table()]
-    wanted: list[pa.Array] = []
-    count = 0
-    for part in parts:
-        with pq.ParquetFile(store.root / part["path"]) as file:
-            for batch in file.iter_batches(_BATCH):
-                wanted.append(batch.column("record_id").take(pa.array(index.worth_matching(batch))))
-                tables.append(with_record_ids(index.match_packed(batch), batch.column("record_id"), scan_id))
-                done, count = done + batch.num_rows, count + len(wanted[-1])
+    total, done, count = sum(part["rows"] for part in parts), 0, 0
+    tasks = [PartTask(store.root / part["path"], scan_id, new, thorough) for part in parts]
+    suspects, estimated = [SUSPECTS.empty_table()], [MATCH_COLUMNS.empty_table()]
+    with closing(run(search_part, tasks, _jobs(jobs, total))) as events:
+        for event in events:
+            if isinstance(event, Failed):
+                raise StoreError(
+                    f"Stored fingerprints can't be searched: {event.error}",
+                    place=str(tasks[event.task].path),
+                    next_step="Run `provenance verify`",
+                )
+            if isinstance(event, Yielded):
+                suspects.append(event.value.suspects)
+                estimated.append(event.value.estimated)
+                done, count = done + event.value.rows, count + event.value.suspects.num_rows
                 if progress is not None:
                     progress(done, total, count)
-    return pa.chunked_array(wanted, pa.string()), pa.concat_tables(tables)
+    return pa.concat_tables(suspects), pa.concat_tables(estimated)
+
+
+def _jobs(wanted: int | None, fingerprints: int) -> int:
+    if wanted is not None:
+        return wanted
+    return default_jobs() if fingerprints >= _WORTH_A_PROCESS else 1
 
 
 def _verified(
-    store: Store, scan_id: str, index: Index, wanted: pa.ChunkedArray, estimated: pa.Table, unreadable: list[str]
+    tasks: Sequence[SourceTask],
+    chosen: pa.ChunkedArray,
+    estimated: pa.Table,
+    jobs: int | None,
+    unreadable: list[str],
 ) -> pa.Table:
-    """Replace what fingerprints estimated by what the texts say, for every source that reads as it did."""
-    options = ReadOptions(**catalogue.read_options(catalogue.scan_row(store, scan_id) or {}))
-    kept = [MATCH_COLUMNS.empty_table()]
-    for source, positions in _sources_of(store, scan_id, wanted):
-        records = pa.array(list(positions), pa.string())
-        of_source = estimated.filter(pc.is_in(estimated.column("record_id"), value_set=records))
-        if not is_unchanged(source):
-            if of_source.num_rows:
-                unreadable.append(source["uri"])
-            kept.append(of_source)
-            continue
-        try:
-            # All of it or none: half a source verified and half estimated would name some pairs twice.
-            kept.extend(list(_match_again(source, options, set(positions.values()), index, scan_id)))
-        except (OSError, ProvenanceError):
-            unreadable.append(source["uri"])
-            kept.append(of_source)
+    """Replace what fingerprints estimated by what the texts say, for every chosen record that reads as it did."""
+    kept, verified = [MATCH_COLUMNS.empty_table()], [pa.array([], pa.string())]
+    reading = [replace(task, records=_among(task.records, chosen)) for task in tasks]
+    reading = [task for task in reading if task.records.num_rows]
+    with closing(run(verify_source, reading, _jobs(jobs, 10 * len(chosen)))) as events:
+        for event in events:  # a source whose worker fails is one that can't be read
+            if isinstance(event, Yielded):
+                kept.append(event.value.matches)
+                verified.append(event.value.record_ids)
+    left = _among(estimated, pa.chunked_array(verified), invert=True)
+    for task in tasks:
+        of_source = _among(left, task.records.column("record_id"))
+        asked = _among(of_source, chosen).column("verified")
+        if not pc.all(asked, min_count=0).as_py():
+            unreadable.append(str(task.source["uri"]))
+        kept.append(of_source)
     return pa.concat_tables(kept)
 
 
-def _match_again(
-    source: Mapping[str, Any], options: ReadOptions, positions: Collection[int], index: Index, scan_id: str
-) -> Iterator[pa.Table]:
-    for batch in reread(source, options, positions):
-        seen = fingerprinted(batch)
-        found = index.match(seen.fingerprints, seen.content_ids, seen.content_checks)
-        yield with_record_ids(found, pa.array(record_ids(batch, source["uri"])), scan_id)
+def _among(rows: pa.Table, record_ids: pa.ChunkedArray, invert: bool = False) -> pa.Table:
+    """Return the rows of these records, or of all others."""
+    inside = pc.is_in(rows.column("record_id"), value_set=record_ids.combine_chunks())
+    return rows.filter(pc.invert(inside) if invert else inside)
 
 
-def reread(source: Mapping[str, Any], options: ReadOptions, positions: Collection[int]) -> Iterator[pa.RecordBatch]:
-    """Yield the records of a source (a row of ``sources``) at these positions, as `schema.RAW` batches."""
-    wanted = np.sort(np.fromiter(positions, np.int64))
-    for batch in open_records(Source(source["location"], source["uri"], source["bytes"]), options, Tally()):
-        here = np.isin(batch.column("position").to_numpy(), wanted, assume_unique=False)
-        if here.any():
-            yield batch.filter(pa.array(here))
-
-
-def is_unchanged(source: Mapping[str, Any]) -> bool:
-    """Tell whether a source (a row of ``sources``) can be read and has the bytes that were scanned."""
-    try:
-        return file_digest(Path(source["location"])) == str(source["digest"])
-    except OSError:
-        return False
-
-
-def file_digest(path: Path) -> str:
-    """Return the XXH3-128 of a file's bytes, 32 hex digits."""
-    digest = xxhash.xxh3_128()
-    with path.open("rb") as stream:
-        while block := stream.read(_DIGEST_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _sources_of(store: Store, scan_id: str, wanted: pa.ChunkedArray) -> list[tuple[dict[str, Any], dict[str, int]]]:
-    """Return the sources that hold these records, each with the position of every such record."""
+def _source_tasks(store: Store, scan_id: str, index: Shelves, suspects: pa.Table) -> Iterator[SourceTask]:
+    options = ReadOptions(**catalogue.read_options(catalogue.scan_row(store, scan_id) or {}))
     with store.read() as connection:
-        connection.register("wanted", pa.table({"record_id": wanted}))
-        places = connection.execute(
-            "select source_id, record_id, position from observations join wanted using (record_id) where scan_id = ?",
-            [scan_id],
-        ).fetchall()
-    by_source: dict[str, dict[str, int]] = defaultdict(dict)
-    for source_id, record_id, position in places:
-        by_source[source_id][record_id] = position
+        connection.register("suspects", suspects)
+        places = connection.sql(
+            "select source_id, record_id, position, content_check from observations join suspects using (record_id) "
+            "where scan_id = $1 order by source_id, position",
+            params=[scan_id],
+        ).to_arrow_table()
+    by_source: dict[str, list[int]] = defaultdict(list)
+    for row, source_id in enumerate(places.column("source_id").to_pylist()):
+        by_source[source_id].append(row)
+    records = places.select(["record_id", "position", "content_check"])
     # A source that a running scan has not finished is left out: the scan looks again when it ends.
-    return [
-        (row, by_source[row["source_id"]])
-        for row in catalogue.tried_sources(store, scan_id)
-        if row["source_id"] in by_source
-    ]
+    for source in catalogue.tried_sources(store, scan_id):
+        if source["source_id"] in by_source:
+            yield SourceTask(source, scan_id, options, records.take(by_source[source["source_id"]]), index)
 
 
 def _new_only(store: Store, scan_id: str, found: pa.Table) -> pa.Table:
@@ -221,18 +247,23 @@ def _unknown(connection: duckdb.DuckDBPyConnection, scan_id: str, found: pa.Tabl
     return unknown.cast(MATCH_COLUMNS)
 
 
-def _publish(store: Store, found: pa.Table, segments: Sequence[str]) -> pa.Table:
-    """Publish findings and return those that nobody published meanwhile."""
+def _publish(
+    store: Store, found: pa.Table, segments: Sequence[str], cause: str, cause_id: str | None
+) -> tuple[pa.Table, tuple[Any, ...]]:
+    """Publish findings; return those that nobody published meanwhile, and whose tags they change."""
     if not found.num_rows:
-        return found
+        return found, ()
     name = hashlib.sha256("\0".join(segments).encode()).hexdigest()[:16]
-    published = [found.slice(0, 0)]
     with store.commit("rematch") as commit:
-        for scan_id in found.column("scan_id").unique().to_pylist():
-            of_scan = found.filter(pc.equal(found.column("scan_id"), scan_id))
-            # A scan and a registration that end together both find the same pairs: here, only one of them writes.
-            new = _unknown(commit.connection, scan_id, of_scan)
-            if new.num_rows:
-                commit.add_part(write_part(store.root, "matches", scan_id, f"rematch-{name}", new))
-                published.append(new)
-    return pa.concat_tables(published)
+        # A scan and a registration that end together both find the same pairs: here, only one of them writes.
+        scans = found.column("scan_id").unique().to_pylist()
+        new = {
+            scan_id: _unknown(commit.connection, scan_id, found.filter(pc.equal(found.column("scan_id"), scan_id)))
+            for scan_id in scans
+        }
+        published = pa.concat_tables(list(new.values()))
+        with recorded(commit, cause, cause_id, found=published) as changes:
+            for scan_id, table in new.items():
+                if table.num_rows:
+                    commit.add_part(write_part(store.root, "matches", scan_id, f"rematch-{name}", table))
+    return published, tuple(changes)

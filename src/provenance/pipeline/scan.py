@@ -20,7 +20,9 @@ from provenance.engine import Failed, Yielded, run
 from provenance.engine.local import default_jobs
 from provenance.errors import SourceError, StoreError, UsageError
 from provenance.pipeline import catalogue, export
-from provenance.pipeline.rematch import file_digest, rematch_segments
+from provenance.pipeline.changes import retagged
+from provenance.pipeline.rematch import rematch_segments
+from provenance.pipeline.reread import file_digest
 from provenance.pipeline.results import ScanResult, SourceCount
 from provenance.pipeline.versions import versions
 from provenance.pipeline.worker import PartsWritten, SourceRead, SourceTask, scan_source
@@ -29,6 +31,7 @@ from provenance.readers import ReadOptions, Source, find_sources
 from provenance.store import PartFile, Store
 
 Progress = Callable[[int, int, int], None]
+_Row = dict[str, Any]
 
 COMMIT_SECONDS: Final = 30.0
 COMMIT_SOURCES: Final = 64
@@ -72,6 +75,7 @@ def scan(
     date_column: str | None = None,
     out: str | Path | None = None,
     no_store: bool = False,
+    style_model: str | Path | None = None,
     progress: Progress | None = None,
 ) -> ScanResult:
     """Observe and tag every record of the sources, and publish it in the store.
@@ -93,17 +97,21 @@ def scan(
         date_column: Likewise for the capture time.
         out: Folder to write ``records-*.parquet`` and ``rejects-*.parquet`` to as well.
         no_store: Leave no trace in the store; reference sets registered there are still matched.
+        style_model: A style model's file; the model that ships if left out.
         progress: Called with (bytes done, bytes in all, records so far).
 
     Raises:
         UsageError: On wrong paths or columns, or sources without a single byte.
         SourceError: If none of the sources can be read. One among others is named in the result.
         PolicyError: On a malformed policy.
+        ModelError: If the style model can't be used.
         StoreError: If the store can't be opened or written, or another process is at the same scan.
     """
     began = time.monotonic()
     wanted = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     judged_by = None if policy is None else policies.load(policy)
+    seen_by = None if style_model is None else Path(style_model).resolve()
+    looking: _Row = {**versions(seen_by)}
     if catalogue.exists(Path(store)):
         Store.open(store)  # A store that is of no use is better known before terabytes are digested.
     options = ReadOptions(text_column=text_column, id_column=id_column, url_column=url_column, date_column=date_column)
@@ -117,7 +125,7 @@ def scan(
     with contextlib.ExitStack() as cleanup:
         opened = _open(Path(store), no_store, cleanup)
         cleanup.enter_context(opened.session())
-        scan_id = _scan_id(inputs, options)
+        scan_id = _scan_id(inputs, options, looking)
         _claim(opened, scan_id, cleanup)
         before = catalogue.scan_row(opened, scan_id)
         already_done = before is not None and before["state"] == "finished"
@@ -126,15 +134,15 @@ def scan(
             _judge(opened, scan_id, judged_by)
         elif not already_done:
             label = before["name"] if before else name or Path(wanted[0]).absolute().name or "scan"
-            rematched = _begin(opened, scan_id, label, before, options, judged_by)
+            rematched = _begin(opened, scan_id, label, before, options, looking, judged_by)
             references = Store.open(store) if no_store and catalogue.exists(Path(store)) else opened
             snapshot = catalogue.live_segments(references)
-            tasks = _tasks(opened, references, snapshot, scan_id, inputs, options)
+            tasks = _tasks(opened, references, snapshot, scan_id, inputs, options, seen_by)
             parts = _read_all(opened, scan_id, tasks, inputs, jobs or default_jobs(), progress)
             _refuse_if_nothing_was_read(opened, scan_id)
             missed = _missed(opened, snapshot, rematched) if references is opened else []
             if missed:
-                found = rematch_segments(opened, [scan_id], missed, verify=True)
+                found = rematch_segments(opened, [scan_id], missed, verify=True, cause="scan", cause_id=scan_id)
                 late = found.verified + found.unverified
             _finish(opened, scan_id)
         if out is not None:
@@ -161,11 +169,11 @@ def _identify(source: Source) -> _Input:
     return _Input(source, xxhash.xxh3_128_hexdigest(source.uri.encode()), digest)
 
 
-def _scan_id(inputs: Sequence[_Input], options: ReadOptions) -> str:
+def _scan_id(inputs: Sequence[_Input], options: ReadOptions, looking: _Row) -> str:
     identity = {
         "inputs": sorted((item.source.uri, item.source.bytes, item.digest) for item in inputs),
         "options": asdict(options),
-        "versions": versions(),
+        "versions": looking,
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
@@ -184,11 +192,11 @@ def _judge(store: Store, scan_id: str, policy: Policy) -> None:
     known = catalogue.rows(store, "select policy_id from current_policies where scan_id = ?", [scan_id])
     if [row["policy_id"] for row in known] != [policy.policy_id]:
         with store.commit(f"retag {scan_id}") as commit:
-            commit.insert("scan_policies", [{"scan_id": scan_id, "policy_id": commit.add_policy(policy)}])
+            retagged(commit, scan_id, commit.add_policy(policy))
 
 
 def _begin(
-    store: Store, scan_id: str, name: str, before: dict[str, Any] | None, options: ReadOptions, policy: Policy | None
+    store: Store, scan_id: str, name: str, before: _Row | None, options: ReadOptions, seen: _Row, policy: Policy | None
 ) -> bool:
     """Record that the scan runs. Returns whether late matches of an earlier attempt have to be found again."""
     if policy is None and before is None:
@@ -199,11 +207,13 @@ def _begin(
             "name": name if before else catalogue.free_name(commit, name),
             "state": "running",
             "configuration": asdict(options),
-            "versions": versions(),
+            "versions": seen,
             "started_at": commit.recorded_at,
         }
         commit.insert("scans", [row])
-        if policy is not None:
+        if policy is not None and before is not None:
+            retagged(commit, scan_id, commit.add_policy(policy))
+        elif policy is not None:
             commit.insert("scan_policies", [{"scan_id": scan_id, "policy_id": commit.add_policy(policy)}])
         # What an interrupted attempt published of sources it did not finish is read again from their start. Matches
         # that a registration found in it stand in parts of no single source: they are found again at the end.
@@ -245,6 +255,7 @@ def _tasks(
     scan_id: str,
     inputs: Sequence[_Input],
     options: ReadOptions,
+    style_model: Path | None,
 ) -> list[SourceTask]:
     finished = catalogue.finished_sources(store, scan_id)
     segments, withdrawn = snapshot
@@ -260,6 +271,7 @@ def _tasks(
             segments=segments,
             withdrawn=withdrawn,
             options=options,
+            style_model=style_model,
         )
         for item in inputs
         if item.source_id not in finished

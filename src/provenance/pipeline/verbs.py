@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
 from provenance import lineage
 from provenance import policy as policies
-from provenance.lineage import CheckResult, Loop
+from provenance.errors import SegmentError
+from provenance.index import Index
+from provenance.lineage import Depth, Exposure, Loop, SelfGrading
 from provenance.pipeline import catalogue
+from provenance.pipeline.changes import retagged
+from provenance.pipeline.drift import drift
+from provenance.pipeline.register import correct_release
 from provenance.store import Store, VerifyReport
 
 
@@ -25,31 +31,33 @@ def retag(scan: str, *, policy: str | Path = "default", store: str | Path = "pro
     opened = Store.open(store)
     scan_id = catalogue.find_scan(opened, scan)["scan_id"]
     with opened.commit(f"retag {scan}") as commit:
-        commit.insert("scan_policies", [{"scan_id": scan_id, "policy_id": commit.add_policy(judged_by)}])
+        retagged(commit, scan_id, commit.add_policy(judged_by))
     found = catalogue.rows(
         opened, "select tag, count(*) as records from records where scan_id = ? group by tag order by tag", [scan_id]
     )
     return {row["tag"]: row["records"] for row in found}
 
 
-def check(
-    dataset: str,
-    for_model: str | None = None,
-    policy: str | Path = "default",
-    *,
-    store: str | Path = "provenance-store",
-) -> CheckResult:
-    """The gate: may this dataset train this model under this policy?
-
-    Raises:
-        LineageError: If the dataset is not recorded.
-    """
-    return lineage.check(Store.open(store), dataset, for_model, policies.load(policy))
+def loops(*, as_of: dt.datetime | None = None, store: str | Path = "provenance-store") -> list[Loop]:
+    """Return the feedback loops that recorded training runs close, now or as of a moment."""
+    return lineage.feedback_loops(Store.open(store), as_of=as_of)
 
 
-def loops(*, store: str | Path = "provenance-store") -> list[Loop]:
-    """Return the feedback loops that recorded training runs close."""
-    return lineage.feedback_loops(Store.open(store))
+def self_grading(*, as_of: dt.datetime | None = None, store: str | Path = "provenance-store") -> list[SelfGrading]:
+    """Return text that was admitted on the word of the model that wrote it, or of a relative."""
+    return lineage.self_grading(Store.open(store), as_of=as_of)
+
+
+def depth(
+    node: str | None = None, *, as_of: dt.datetime | None = None, store: str | Path = "provenance-store"
+) -> list[Depth]:
+    """Return the generation depth of a dataset, model, reference set or record; without a name of all but records."""
+    return lineage.generation_depth(Store.open(store), node, as_of=as_of)
+
+
+def exposure(model: str, *, as_of: dt.datetime | None = None, store: str | Path = "provenance-store") -> list[Exposure]:
+    """Return what the training text of a model consisted of, by origin and generation."""
+    return lineage.exposure(Store.open(store), model, as_of=as_of)
 
 
 def add_model(
@@ -58,33 +66,106 @@ def add_model(
     parent: str | None = None,
     relation: str = "successor",
     family: str | None = None,
+    developer: str | None = None,
     released: dt.date | None = None,
     store: str | Path = "provenance-store",
 ) -> str:
     """Record a model and how it comes from another. Returns its node id."""
     opened = Store.open_or_create(store)
-    return lineage.add_model(opened, name, parent=parent, relation=relation, family=family, released=released)
+    node = lineage.add_model(opened, name, parent=parent, relation=relation, family=family, developer=developer)
+    if released is not None:
+        correct_release(opened, node.removeprefix("model:"), released)
+    return node
 
 
 def add_dataset(
-    name: str, *, scans: Sequence[str], keep: Collection[str] | None = None, store: str | Path = "provenance-store"
+    name: str,
+    *,
+    scans: Sequence[str] = (),
+    keep: Collection[str] | None = None,
+    derived_from: Sequence[str] = (),
+    version: str | None = None,
+    store: str | Path = "provenance-store",
 ) -> str:
-    """Record a dataset made of the records of scans, or of those with some tags. Returns its node id."""
+    """Record a dataset made of the records of scans, or of those with some tags, or of others. Returns its node id."""
     opened = Store.open(store)
     scan_ids = [catalogue.find_scan(opened, scan)["scan_id"] for scan in scans]
-    return lineage.add_dataset(opened, name, scans=scan_ids, keep=keep)
+    return lineage.add_dataset(opened, name, scans=scan_ids, keep=keep, derived_from=derived_from, version=version)
 
 
-def add_run(*, trains: str, on: Sequence[str], name: str | None = None, store: str | Path = "provenance-store") -> str:
+def add_run(
+    *,
+    trains: str,
+    on: Sequence[str],
+    name: str | None = None,
+    started_at: dt.datetime | None = None,
+    store: str | Path = "provenance-store",
+) -> str:
     """Record a training run. Returns its node id."""
-    return lineage.add_run(Store.open(store), trains=trains, on=on, name=name)
+    return lineage.add_run(Store.open(store), trains=trains, on=on, name=name, started_at=started_at)
+
+
+def add_generation_run(
+    name: str,
+    *,
+    model: str,
+    inputs: Sequence[str] = (),
+    started_at: dt.datetime | None = None,
+    store: str | Path = "provenance-store",
+) -> str:
+    """Record a generation run. Returns its node id."""
+    opened = Store.open_or_create(store)
+    return lineage.add_generation_run(opened, name, model=model, inputs=inputs, started_at=started_at)
+
+
+def add_generations(
+    name: str,
+    *,
+    model: str | None = None,
+    run: str | None = None,
+    derived_from: Sequence[str] = (),
+    texts: int | None = None,
+    words: int | None = None,
+    store: str | Path = "provenance-store",
+) -> str:
+    """Record a generation set whose texts are not at hand, or how a registered one came about. Returns its node id."""
+    return lineage.add_generations(
+        Store.open_or_create(store), name, model=model, run=run, derived_from=derived_from, texts=texts, words=words
+    )
+
+
+def add_evaluation(
+    name: str,
+    *,
+    of: str,
+    grader: str | None = None,
+    on: Sequence[str] = (),
+    relation: Literal["graded_by", "verified_by"] = "graded_by",
+    started_at: dt.datetime | None = None,
+    store: str | Path = "provenance-store",
+) -> str:
+    """Record an evaluation: what was judged, and by which model. Returns its node id."""
+    return lineage.add_evaluation(
+        Store.open(store), name, of=of, grader=grader, on=on, relation=relation, started_at=started_at
+    )
+
+
+def add_edge(
+    subject: str, relation: str, target: str, *, store: str | Path = "provenance-store"
+) -> tuple[str, str, str]:
+    """Record one edge between nodes that are known. Returns it with their ids."""
+    return lineage.add_edge(Store.open(store), subject, relation, target)
 
 
 def trace(
-    node: str, *, direction: Literal["up", "down", "both"] = "both", store: str | Path = "provenance-store"
+    node: str,
+    *,
+    direction: Literal["up", "down", "both"] = "both",
+    as_of: dt.datetime | None = None,
+    store: str | Path = "provenance-store",
 ) -> dict[str, list[dict[str, Any]]]:
-    """Return what a node comes from and what came from it."""
-    return lineage.trace(Store.open(store), node, direction)
+    """Return what a node comes from and what came from it, now or as of a moment."""
+    return lineage.trace(Store.open(store), node, direction, as_of=as_of)
 
 
 def node_names(*, store: str | Path = "provenance-store") -> Callable[[str], str]:
@@ -136,6 +217,23 @@ def status(*, store: str | Path = "provenance-store") -> dict[str, Any]:
         "records": sum(observed.values()),
         "models": len(catalogue.rows(opened, "select distinct model from models")),
         "edges": catalogue.rows(opened, "select count(*) as edges from lineage_edges")[0]["edges"],
+        "index": _index(opened),
+        "drift": [{**asdict(row), "sentence": row.sentence()} for row in drift(opened)],
         "bytes": counted["bytes"],
         "catalogue": counted["catalogue"],
+    }
+
+
+def _index(store: Store) -> dict[str, Any]:
+    """Count what the reference index holds; passages that too many references have are neither found nor evidence."""
+    segments, withdrawn = catalogue.live_segments(store)
+    try:
+        index = Index.open(catalogue.index_folder(store), segments, withdrawn)
+    except SegmentError as error:
+        return {"segments": len(segments), "problem": str(error)}
+    return {
+        "segments": len(segments),
+        "references": index.references,
+        "bytes": sum(shelf.segment.bytes for shelf in index.shelves),
+        "common_passages": index.common_passages,
     }

@@ -38,6 +38,7 @@ class SourceTask:
     segments: tuple[str, ...]
     withdrawn: tuple[str, ...]
     options: ReadOptions
+    style_model: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,12 @@ class _Pending:
 
 
 @lru_cache(maxsize=2)
-def detectors(index_root: Path, segments: tuple[str, ...], withdrawn: tuple[str, ...]) -> Detectors:
+def detectors(
+    index_root: Path, segments: tuple[str, ...], withdrawn: tuple[str, ...], style_model: Path | None = None
+) -> Detectors:
     """Load the style model and open the index snapshot; once in each process, and let go of older snapshots."""
     index = Index.open(index_root, segments, withdrawn) if segments else None
-    return Detectors(StyleModel.load(), index)
+    return Detectors(StyleModel.load(style_model), index)
 
 
 def scan_source(task: SourceTask) -> Iterator[PartsWritten | SourceRead]:
@@ -86,7 +89,7 @@ def scan_source(task: SourceTask) -> Iterator[PartsWritten | SourceRead]:
     row of rejects.
     """
     tally = Tally()
-    looking = detectors(task.index_root, task.segments, task.withdrawn)
+    looking = detectors(task.index_root, task.segments, task.withdrawn, task.style_model)
     identity = Identity(task.scan_id, task.source_id, task.source.uri)
     numbers = itertools.count()
     pending = _Pending()

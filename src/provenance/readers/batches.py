@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 
 from provenance import schema
-from provenance.readers.options import ReadOptions, Tally
+from provenance.readers.options import Positions, ReadOptions, Tally
 
 Declarations = list[tuple[str, str, str]]
 
@@ -99,3 +100,8 @@ def strings(values: list[str | None] | list[str], kind: pa.DataType | None = Non
     except UnicodeEncodeError:
         cleaned = [value and value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for value in values]
         return pa.array(cleaned, kind)
+
+
+def at_positions(batch: pa.RecordBatch, only: Positions) -> pa.RecordBatch:
+    """Return the rows of a batch whose position is among these."""
+    return batch.filter(pa.array(np.isin(batch.column("position").to_numpy(), only)))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -12,9 +14,9 @@ import pyarrow as pa
 from provenance.readers import http
 from provenance.readers.batches import Declarations, Gatherer
 from provenance.readers.dates import origin_of, parse_date
-from provenance.readers.options import ReadOptions, Source, Tally
+from provenance.readers.options import Positions, ReadOptions, Source, Tally
 from provenance.readers.pieces import Piece, pieces
-from provenance.readers.warc import Frame, frames
+from provenance.readers.warc import SHARED_MEMBER, Frame, frames
 from provenance.text.html import MAX_VALUE_CHARS, PageRefused, decode, extract
 
 _HTML: Final = frozenset({"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"})
@@ -43,7 +45,9 @@ class _Refused(Exception):  # noqa: N818
     """The record can't be read; arguments are reason and detail."""
 
 
-def read_crawl(source: Source, compression: str, options: ReadOptions, tally: Tally) -> Iterator[pa.RecordBatch]:
+def read_crawl(
+    source: Source, compression: str, options: ReadOptions, tally: Tally, only: Positions | None = None
+) -> Iterator[pa.RecordBatch]:
     """Batches of the records of a WARC or WET file that hold text."""
 
     def progress(offset: int) -> None:
@@ -51,7 +55,8 @@ def read_crawl(source: Source, compression: str, options: ReadOptions, tally: Ta
 
     gatherer = Gatherer(options, tally)
     opened = partial(_open, source, compression, progress)
-    for frame in frames(opened, compression, source.bytes, options):
+    found = frames(opened, compression, source.bytes, options)
+    for frame in found if only is None else _at(source, compression, options, only, found):
         try:
             _read(frame, options, gatherer)
         except _Skipped as skipped:
@@ -66,6 +71,40 @@ def read_crawl(source: Source, compression: str, options: ReadOptions, tally: Ta
 
 def _open(source: Source, compression: str, progress: Callable[[int], None], start: int) -> Iterator[Piece]:
     return pieces(source.location, compression, progress, start)
+
+
+def _at(
+    source: Source, compression: str, options: ReadOptions, only: Positions, every: Iterator[Frame]
+) -> Iterator[Frame]:
+    """The frames at these positions: sought where a position is a place in the file, else picked from all of them."""
+    places = only.tolist()
+    if not _are_places(source, compression, places):
+        wanted, last = frozenset(places), max(places, default=-1)
+        for frame in every:
+            if frame.position in wanted:
+                yield frame
+            elif frame.position > last:  # those that share a member come last: their positions are larger still
+                return
+        return
+    for place in places:
+        opened = partial(_open_behind, source, compression, place)
+        for frame in frames(opened, compression, source.bytes - place, options):
+            yield replace(frame, position=place)
+            break
+
+
+def _open_behind(source: Source, compression: str, place: int, start: int) -> Iterator[Piece]:
+    return pieces(source.location, compression, lambda _: None, place + start)
+
+
+def _are_places(source: Source, compression: str, places: list[int]) -> bool:
+    """Whether these positions are offsets in the file, not in the stream that it decompresses to."""
+    if compression == "gz":
+        if any(place >= min(source.bytes, SHARED_MEMBER) for place in places):
+            return False
+        with Path(source.location).open("rb") as file:
+            return all(file.seek(place) == place and file.read(3) == b"\x1f\x8b\x08" for place in places)
+    return not compression
 
 
 def _read(frame: Frame, options: ReadOptions, gatherer: Gatherer) -> None:

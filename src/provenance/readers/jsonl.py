@@ -21,7 +21,7 @@ from provenance.readers.columns import Columns, declaration, lookup, paths_of, r
 from provenance.readers.dates import origin_of, parse_date
 from provenance.readers.detect import Form
 from provenance.readers.lines import Line, lines
-from provenance.readers.options import ReadOptions, Source, Tally
+from provenance.readers.options import Positions, ReadOptions, Source, Tally
 from provenance.readers.pieces import pieces
 
 _HEAD_ROWS: Final = 64
@@ -33,7 +33,9 @@ _decode: Final = json.JSONDecoder().decode
 Row = tuple[Line, dict[str, Any]]
 
 
-def read_jsonl(source: Source, form: Form, options: ReadOptions, tally: Tally) -> Iterator[pa.RecordBatch]:
+def read_jsonl(
+    source: Source, form: Form, options: ReadOptions, tally: Tally, only: Positions | None = None
+) -> Iterator[pa.RecordBatch]:
     """Batches of the rows of a JSONL source, or of a file that is one JSON array of objects."""
 
     def progress(offset: int) -> None:
@@ -43,7 +45,7 @@ def read_jsonl(source: Source, form: Form, options: ReadOptions, tally: Tally) -
     if form.container == "json":
         rows = _array(b"".join(_bounded(stream, source, options)), source, options, tally)
     else:
-        rows = _objects(lines(stream, options.max_line_bytes), options, tally)
+        rows = _objects(lines(stream, options.max_line_bytes), options, tally, only)
     head = [row for _, row in zip(range(_HEAD_ROWS), rows, strict=False)]
     if not head:
         return
@@ -53,7 +55,10 @@ def read_jsonl(source: Source, form: Form, options: ReadOptions, tally: Tally) -
     )
     card = card_declarations(source)
     gatherer = Gatherer(options, tally)
+    wanted = None if only is None else frozenset(only.tolist())
     for line, row in chain(head, rows):
+        if wanted is not None and line.number not in wanted:
+            continue
         _add(line, row, columns, card, gatherer)
         if gatherer.full:
             yield gatherer.take()
@@ -61,8 +66,15 @@ def read_jsonl(source: Source, form: Form, options: ReadOptions, tally: Tally) -
         yield gatherer.take()
 
 
-def _objects(found: Iterator[Line], options: ReadOptions, tally: Tally) -> Iterator[Row]:
+def _objects(found: Iterator[Line], options: ReadOptions, tally: Tally, only: Positions | None = None) -> Iterator[Row]:
+    wanted = None if only is None else frozenset(only.tolist())
+    last = max(wanted, default=-1) if wanted is not None else None
+    parsed = 0
     for line in found:
+        if wanted is not None and parsed >= _HEAD_ROWS and line.number not in wanted:
+            if last is not None and line.number > last:
+                return
+            continue
         if line.fault is not None:
             tally.reject(line.number, line.fault, line.detail, options)
             continue
@@ -73,6 +85,7 @@ def _objects(found: Iterator[Line], options: ReadOptions, tally: Tally) -> Itera
             tally.reject(line.number, "bad-json", f"byte {line.offset}: {what}", options)
             continue
         if isinstance(row, dict):
+            parsed += 1
             yield line, row
         else:
             tally.reject(line.number, "bad-json", f"byte {line.offset}: a {type(row).__name__}, not an object", options)

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import pyarrow as pa
 
 from provenance.readers.detect import detect
-from provenance.readers.options import ReadOptions, Source, Tally
+from provenance.readers.options import Positions, ReadOptions, Source, Tally
 
 
-def open_records(source: Source, options: ReadOptions, tally: Tally) -> Iterator[pa.RecordBatch]:
+def open_records(
+    source: Source, options: ReadOptions, tally: Tally, only: Positions | None = None
+) -> Iterator[pa.RecordBatch]:
     """Read a source as batches of `schema.RAW`, bounded by ``options.batch_rows`` and ``batch_bytes``.
 
     Memory is bounded by one batch, one record at its cap, and one Parquet page set; it does not grow with the
@@ -20,6 +22,9 @@ def open_records(source: Source, options: ReadOptions, tally: Tally) -> Iterator
         source: What to read.
         options: Columns and caps.
         tally: Counts of this source; rejects and skipped units go there.
+        only: Yield the records at these positions alone. Crawl files that are plain or compressed record by record, and
+            the row groups of Parquet files, are then read only where one of them is, and ``tally`` counts only what
+            was looked at.
 
     Raises:
         SourceError: The source can't be read at all.
@@ -30,13 +35,13 @@ def open_records(source: Source, options: ReadOptions, tally: Tally) -> Iterator
     if form.container == "warc":
         from provenance.readers.crawl import read_crawl
 
-        yield from read_crawl(source, form.compression, options, tally)
+        yield from read_crawl(source, form.compression, options, tally, only)
     elif form.container == "parquet":
         from provenance.readers.parquet import read_parquet
 
-        yield from read_parquet(source, options, tally)
+        yield from read_parquet(source, options, tally, only)
     elif form.container in ("jsonl", "json"):
         from provenance.readers.jsonl import read_jsonl
 
-        yield from read_jsonl(source, form, options, tally)
+        yield from read_jsonl(source, form, options, tally, only)
     tally.bytes_read = source.bytes

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from provenance.errors import SourceError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+Positions: TypeAlias = "npt.NDArray[np.int64]"
+"""Positions of records in a source, sorted and each once."""
 
 
 @dataclass(frozen=True)

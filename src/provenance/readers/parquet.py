@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 
 from provenance import schema
 from provenance.errors import SourceError, UsageError
-from provenance.readers.batches import declaration_lists
+from provenance.readers.batches import at_positions, declaration_lists
 from provenance.readers.card import card_declarations
 from provenance.readers.columns import Columns, declaration, resolve
 from provenance.readers.dates import EPOCH, FIRST_PAGE, LAST, parse_date
-from provenance.readers.options import ReadOptions, Source, Tally
+from provenance.readers.options import Positions, ReadOptions, Source, Tally
 
 DAMAGE: Final = (OSError, pa.ArrowException, UnicodeDecodeError)
 """What Arrow raises on a damaged file; names of columns that are no UTF-8 are the last."""
@@ -43,7 +43,9 @@ def open_parquet(source: Source) -> pq.ParquetFile:
         ) from error
 
 
-def read_parquet(source: Source, options: ReadOptions, tally: Tally) -> Iterator[pa.RecordBatch]:
+def read_parquet(
+    source: Source, options: ReadOptions, tally: Tally, only: Positions | None = None
+) -> Iterator[pa.RecordBatch]:
     """Batches of the rows of a Parquet file. A row group with a damaged page loses its remaining rows to rejects."""
     with open_parquet(source) as file:
         if file.metadata.num_rows == 0 and options.text_column is None:
@@ -58,8 +60,11 @@ def read_parquet(source: Source, options: ReadOptions, tally: Tally) -> Iterator
             )
         columns = columns_of(file.schema_arrow, options, source.uri)
         card = card_declarations(source)
-        for first, rows in table_batches(file, columns.top_level, options, tally):
-            yield from _raw_batches(rows, first, columns, card, options, tally)
+        for first, rows in table_batches(file, columns.top_level, options, tally, only):
+            for batch in _raw_batches(rows, first, columns, card, options, tally):
+                kept = batch if only is None else at_positions(batch, only)
+                if kept.num_rows:
+                    yield kept
 
 
 def columns_of(arrow: pa.Schema, options: ReadOptions, place: str) -> Columns:
@@ -75,23 +80,34 @@ def columns_of(arrow: pa.Schema, options: ReadOptions, place: str) -> Columns:
 
 
 def table_batches(
-    file: pq.ParquetFile, paths: list[str] | None, options: ReadOptions, tally: Tally
+    file: pq.ParquetFile, paths: list[str] | None, options: ReadOptions, tally: Tally, only: Positions | None = None
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
-    """Batches of a file with the number of their first row; what can't be decoded becomes rejects."""
+    """Batches of a file with the number of their first row; what can't be decoded becomes rejects.
+
+    Row groups, and batches of them, without any of the positions ``only`` are left out.
+    """
     first = 0
     for group in range(file.metadata.num_row_groups):
         metadata = file.metadata.row_group(group)
         done = 0
+        if not _any_between(only, first, first + metadata.num_rows):
+            first += metadata.num_rows
+            continue
         try:
             size = batch_size(metadata, options)
             for batch in file.iter_batches(size, row_groups=[group], columns=paths, use_threads=False):
-                yield first + done, batch
+                if _any_between(only, first + done, first + done + batch.num_rows):
+                    yield first + done, batch
                 done += batch.num_rows
         except DAMAGE as error:
             for row in range(first + done, first + metadata.num_rows):
                 tally.reject(row, "damaged-row-group", f"row group {group}: {_first_line(error)}", options)
         first += metadata.num_rows
         tally.bytes_read += sum(metadata.column(index).total_compressed_size for index in range(metadata.num_columns))
+
+
+def _any_between(only: Positions | None, first: int, end: int) -> bool:
+    return only is None or bool(np.searchsorted(only, first) < np.searchsorted(only, end))
 
 
 def batch_size(group: pq.RowGroupMetaData, options: ReadOptions) -> int:

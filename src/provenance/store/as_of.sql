@@ -13,4 +13,13 @@ reference_sets as (
     where recorded_at <= moment and (withdrawn_at is null or withdrawn_at > moment)
 ),
 models as (select * from main.models where recorded_at <= moment),
+dataset_records as (
+    select stored.* exclude (part) from stored_dataset_records as stored where stored.part in (select path from parts)
+),
+datasets as (select * from main.datasets where recorded_at <= moment),
+runs as (select * from main.runs where recorded_at <= moment),
+edges as (select * from main.edges where recorded_at <= moment),
+foreign_nodes as (select * from main.foreign_nodes where recorded_at <= moment),
+sources as (select * from main.sources where recorded_at <= moment),
+scan_log as (select *, rowid from main.scan_log where recorded_at <= moment),
 scan_policies as (select *, rowid from main.scan_policies where recorded_at <= moment)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import functools
 import hashlib
+import re
+import tempfile
 import uuid
 from importlib import resources
 from pathlib import Path
@@ -13,13 +17,14 @@ import duckdb
 from provenance import policy, verdict
 from provenance.errors import StoreError
 from provenance.schema import SCHEMA_VERSION
+from provenance.store import definitions, known_models
 from provenance.store.layout import failure
 from provenance.store.parts import KINDS, stored_schema
 
 _BLOCK_SIZE: Final = 16_384
 """Bytes. DuckDB's own 256 KiB make a copy of an empty catalogue cost 20 times as much."""
 
-_DEFINITIONS: Final = ("views", "policies", "findings", "summary", "records", "as_of")
+_DEFINITIONS: Final = ("views", "policies", "findings", "summary", "records", "as_of", "unique", "drift")
 
 _ROOT_VARIABLE: Final = "provenance_root"
 """Set on a connection to a store that was moved: the views then read its parts from there."""
@@ -32,18 +37,30 @@ def sql_text(name: str) -> str:
 
 def build(path: Path, root: Path) -> None:
     """Write an empty catalogue."""
-    with duckdb.connect() as connection:
+    path.write_bytes(_empty())
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("begin")
+        set_meta(connection, "store_id", uuid.uuid4().hex)
+        define(connection, root)
+        connection.execute("commit")
+
+
+@functools.cache
+def _empty() -> bytes:
+    """Return the file of an empty catalogue. Its definitions take a second to make: once is enough for a process."""
+    with tempfile.TemporaryDirectory(prefix="provenance-") as folder, duckdb.connect() as connection:
+        path = Path(folder) / "catalogue.duckdb"
         literal = str(path).replace("'", "''")
         connection.execute(f"attach '{literal}' as catalogue (block_size {_BLOCK_SIZE})")
         connection.execute("use catalogue")
+        connection.execute("begin")
         connection.execute(sql_text("store/schema.sql"))
-        connection.executemany(
-            "insert into store_meta values (?, ?)",
-            [["schema_version", str(SCHEMA_VERSION)], ["store_id", uuid.uuid4().hex], ["root", str(root)]],
-        )
-        define(connection, root)
+        set_meta(connection, "schema_version", str(SCHEMA_VERSION))
+        define(connection, path.parent)
+        connection.execute("commit")
         connection.execute("use memory")
         connection.execute("detach catalogue")
+        return path.read_bytes()
 
 
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -120,7 +137,7 @@ def define(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
     for kind in KINDS:
         define_part_view(connection, kind, root)
     texts = [verdict.macros(), policy.settings_type_sql(), *(sql_text(f"store/{name}.sql") for name in _DEFINITIONS)]
-    texts += [sql_text("lineage/graph.sql"), sql_text("lineage/loops.sql")]
+    texts += [*definitions.texts(), *known_models.texts()]
     version = hashlib.sha256("\0".join(texts).encode()).hexdigest()
     if meta(connection, "definitions") != version:  # parsing them takes longer than all the rest of a commit
         define_views(connection)
@@ -164,23 +181,40 @@ def column_types(connection: duckdb.DuckDBPyConnection, kind: str) -> list[tuple
 
 def define_views(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the views and macros that don't depend on which parts there are."""
-    policies, findings, summary, records = (
-        sql_text(f"store/{name}.sql") for name in ("policies", "findings", "summary", "records")
-    )
+    read = _read_by_lineage()
     connection.execute(verdict.macros())
     connection.execute(sql_text("store/views.sql"))
     connection.execute(
         "create or replace view policies as select * replace "  # noqa: S608
         f"(settings::json::{policy.settings_type_sql()} as settings) from policy_log"
     )
-    connection.execute(f"create or replace view current_policies as {policies}")
-    connection.execute(f"create or replace view findings as {findings}")
-    connection.execute(f"create or replace view match_summary as {summary}")
-    connection.execute(f"create or replace view records as {records}")
-    shadows = f"{sql_text('store/as_of.sql')}, current_policies as ({policies}), findings as ({findings})"
-    shadows += f", match_summary as ({summary})"
-    connection.execute(
-        f"create or replace macro records_as_of(moment) as table with {shadows} select * from ({records})"  # noqa: S608
-    )
-    connection.execute(sql_text("lineage/graph.sql"))
-    connection.execute(sql_text("lineage/loops.sql"))
+    known_models.define(connection)
+    for name, query in read.items():
+        connection.execute(f"create or replace view {name} as {query}")
+    connection.execute(sql_text("store/unique.sql"))
+    connection.execute(sql_text("store/drift.sql"))
+    then = definitions.at_the_moment(sql_text("store/as_of.sql"), read, "select * from records")
+    connection.execute(f"create or replace macro records_as_of(moment) as table {then}")
+    definitions.define(connection, sql_text("store/as_of.sql"), read)
+
+
+def _read_by_lineage() -> dict[str, str]:
+    """Return the definitions of the views over matches and verdicts, each after those that it reads."""
+    files = {"current_policies": "policies", "findings": "findings", "match_summary": "summary", "records": "records"}
+    return {
+        "model_facts": definitions.body("model_facts"),
+        **{name: sql_text(f"store/{file}.sql") for name, file in files.items()},
+    }
+
+
+def at_the_moment(query: str, moment: dt.datetime) -> str:
+    """Return a query over the store's views as one that answers as the store would have answered at a moment.
+
+    Args:
+        query: A SELECT on the views of the lineage, or on ``records``.
+        moment: UTC; one with a zone is brought there.
+    """
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
+    text = definitions.at_the_moment(sql_text("store/as_of.sql"), _read_by_lineage(), query)
+    return re.sub(r"\bmoment\b", f"timestamp '{moment.isoformat(sep=' ')}'", text)

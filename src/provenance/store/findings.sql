@@ -1,6 +1,7 @@
 -- Matches that count, each with what is known of its reference.
 --
--- A synthetic reference is admissible only if its model was out when the record was captured (by the container's or a
+-- A synthetic reference is admissible only if its model was out (by the date given for the set or the model, else by that of the
+-- catalogue of known models) when the record was captured (by the container's or a
 -- capture-time column's date, and not in a stretch found by resynchronising): a page can't copy what did not exist. What
 -- such an early record of a web archive shares with the reference was there before the model: those passages are taken
 -- out of the reference, for every record. A date column is not enough for that: one wrong or forged date in a dataset
@@ -8,19 +9,16 @@
 with known_matches as (
     select
         finding.scan_id, finding.record_id, finding.reference_id, finding.set_id, finding.tier, finding.share,
-        finding.matched_words, finding.spans, finding.verified, known.label, known.model, models.family as model_family,
+        finding.matched_words, finding.spans, finding.verified, known.label, known.model, facts.family as model_family,
         record.words, record.date_origin = 'container' as archived,
         -- A cover of another length than the record's is damaged; bit_or would refuse it.
         case when octet_length(finding.cover) = (record.words + 7) // 8 then finding.cover::bit end as cover,
         known.label = 'synthetic' and coalesce(
             not record.recovered and record.date_origin in ('container', 'column')
-            and record.captured_at < coalesce(known.released, models.released), false) as predates
+            and record.captured_at < coalesce(known.released, facts.released), false) as predates
     from matches as finding
     join reference_sets as known on known.set_id = finding.set_id and known.withdrawn_at is null
-    left join (
-        select model, arg_max(family, recorded_at) as family, arg_max(released, recorded_at) as released
-        from models group by model
-    ) as models on models.model = known.model
+    left join model_facts as facts on facts.model = known.model
     -- Only the observations that matched: the planner overrates this join, and would put all observations into memory.
     join (
         select * from observations where (scan_id, record_id) in (select (scan_id, record_id) from matches)

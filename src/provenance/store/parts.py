@@ -23,6 +23,7 @@ KINDS: Final[dict[str, pa.Schema]] = {
     "rejects": schema.REJECTS,
     "fingerprints": schema.FINGERPRINTS,
     "dataset_records": schema.DATASET_RECORDS,
+    "duplicates": schema.DUPLICATES,
 }
 
 # Low-cardinality columns; everything else (ids, URLs, packed bytes) only wastes time on a dictionary.

@@ -63,6 +63,26 @@ create table parts (
     withdrawn_at timestamp
 );
 
+-- One row for each time that a scan was looked through for near-duplicates; the view `dedups` shows the latest.
+create table dedup_log (
+    scan_id varchar not null,
+    method varchar not null,           -- version of how clusters are made
+    inputs varchar not null,           -- digest of the parts that they were made of
+    threshold double not null,
+    verify boolean not null,           -- whether texts were to be read again where fingerprints leave a pair open
+    records bigint not null,
+    clusters bigint not null,
+    clustered bigint not null,         -- records in clusters
+    equal bigint not null,             -- records whose whole text another one has
+    compared bigint not null,          -- pairs of fingerprints
+    read_pairs bigint not null,        -- pairs settled by their texts
+    open_pairs bigint not null,        -- pairs left open, where the more probable answer counts
+    crowded bigint not null,           -- records whose key was shared by too many to compare each with each
+    unasked bigint not null,           -- open pairs let go because one record had too many
+    unreadable json,                   -- URIs of sources whose texts could not be read again
+    recorded_at timestamp not null
+);
+
 create table segments (
     segment_id varchar not null,       -- name of its folder
     path varchar not null,             -- relative to the store
@@ -95,6 +115,20 @@ create table reference_sets (
     withdrawn_at timestamp
 );
 
+-- Records that got another tag, summed up by the scan, by each dataset that holds them, and by each run and model that was
+-- trained on one: one row for each of those and each pair of tags. Entered by the commit that is the cause.
+create table changes (
+    cause varchar not null check (cause in ('register', 'unregister', 'release', 'rematch', 'retag', 'scan')),
+    cause_id varchar,                  -- the set, model or policy that it was about; null for a rematch with all sets
+    subject_kind varchar not null check (subject_kind in ('scan', 'dataset', 'run', 'model')),
+    subject varchar not null,          -- an id of `lineage_nodes`
+    tag_before varchar not null,
+    tag_after varchar not null,
+    records bigint not null,
+    words bigint not null,
+    recorded_at timestamp not null
+);
+
 create table datasets (
     dataset_id varchar not null,
     name varchar not null,
@@ -102,6 +136,7 @@ create table datasets (
     digest varchar,                    -- over the sorted record ids; null if no list of members is known
     records bigint,                    -- null likewise
     words bigint,
+    observed bigint,                   -- members that a scan had observed when it was sealed
     sealed_at timestamp,
     location varchar,
     recorded_at timestamp not null
@@ -122,4 +157,13 @@ create table edges (
     object varchar not null,
     recorded_at timestamp not null,
     detail json
+);
+
+-- Nodes that came with an imported graph, with all that it said of them; those that have a table of their own are there too.
+create table foreign_nodes (
+    id varchar not null,
+    kind varchar not null,             -- as in `lineage_nodes`
+    name varchar not null,
+    attributes json not null,
+    recorded_at timestamp not null
 );

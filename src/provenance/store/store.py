@@ -126,6 +126,11 @@ class Commit:
             self._parts = {}
             self._append("parts", rows, self._types("parts"), key=("path",))
 
+    def show_parts(self, kind: str) -> None:
+        """Let queries on the next catalogue see the parts of a kind that were added or withdrawn in this commit."""
+        self.flush()
+        catalogue.define_part_view(self.connection, kind, self._root)
+
     def withdraw_part(self, path: str) -> None:
         """Take a part out of the views. Its file goes when no catalogue on disk names it any more."""
         self.execute(

@@ -3,3 +3,7 @@
 create or replace view scans as
     select * from scan_log
     qualify row_number() over (partition by scan_id order by recorded_at desc, rowid desc) = 1;
+
+create or replace view dedups as
+    select * from dedup_log
+    qualify row_number() over (partition by scan_id order by recorded_at desc, rowid desc) = 1;
