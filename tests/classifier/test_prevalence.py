@@ -192,3 +192,8 @@ def test_two_populations_of_one_name_are_refused(calibration: tuple[Population, 
     entry = as_header(calibration)[0]
     with pytest.raises(ValueError, match="two populations"):
         from_header([entry, entry], BINS)
+
+
+def test_few_texts_leave_room_for_some_synthetic_ones():
+    assert prevalence.hidden_share(192) == pytest.approx(0.0190, abs=2e-4)
+    assert prevalence.hidden_share(100_000) < 1e-4

@@ -97,7 +97,13 @@ def test_the_command_line_writes_and_reads_files(world, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [("", "holds nothing"), ("{", "no JSON"), ("3", "no OpenLineage"), ('{"a": 1}', "no PROV-JSON")],
+    [
+        ("", "holds nothing"),
+        ("[]", "holds nothing"),
+        ("{", "no JSON"),
+        ("3", "no OpenLineage"),
+        ('{"a": 1}', "no PROV-JSON"),
+    ],
 )
 def test_what_is_neither_is_refused(tmp_path, content, said):
     (tmp_path / "x").write_text(content)

@@ -45,6 +45,14 @@ def test_a_poor_crawl_is_told_from_a_rich_one(world):
     assert found == pipeline.diversity("poor", against="rich", store=world / "s")
 
 
+def test_a_part_of_a_crawl_is_held_against_the_rest_of_it(world):
+    (one,) = pipeline.diversity("rich", against="rich", store=world / "s").slices.values()
+    assert sum(one.texts) == 83
+    assert one.against["tail_coverage"].low < 1.05
+    assert one.against["tail_coverage"].high > 0.95
+    assert abs(one.against["vocabulary_lost"].mean) < 0.05
+
+
 def test_slices_and_datasets(world):
     by_host = pipeline.diversity("rich", by="host", store=world / "s")
     assert {name: one.texts[0] for name, one in by_host.slices.items()} == {"h0.example": 40, "h1.example": 43}
@@ -86,3 +94,9 @@ def test_the_command_line(world, capsys):
     assert "tail_coverage" in capsys.readouterr().out
     assert run(["budget", "both", "--by", "language", *store]) == 0
     assert "24,450" in capsys.readouterr().out
+
+
+def test_too_little_text_is_said(tmp_path, jsonl, capsys):
+    pv.scan(jsonl(tmp_path / "one.jsonl", [{"text": "a b c"}]), store=tmp_path / "s", name="one", jobs=1)
+    assert run(["diversity", "one", "--store", str(tmp_path / "s")]) == 0
+    assert "too little text" in capsys.readouterr().out

@@ -298,11 +298,19 @@ def estimate(
     # Each replicate's estimate, read back through each trial's errors, is a share that the pile may really have.
     possible = np.stack([np.interp(spread, curve, TRUE_SHARES) for curve in _rising(tried.estimates)])
     low, high = np.quantile(possible, [0.025, 0.975])
-    low, high = min(float(low), share), max(float(high), share)
+    low, high = min(float(low), share), max(float(high), share, hidden_share(texts))
     low = low if low >= LEAST_SHARE else 0.0
     right = right_shares(clusters.sum(0), tagged, tried, possible) if tagged.any() else np.array([np.nan])
     ends = np.quantile(right, [0.5, 0.025, 0.975])
     return Share(share, low, high, float(ends[0]), float(ends[1]), float(ends[2]), float(tagged.sum()))
+
+
+def hidden_share(texts: int) -> float:
+    """The share that a pile's source can have though the pile holds none: resampling such a pile shows none either.
+
+    The upper end of the 95 % interval of Clopper and Pearson for nothing found.
+    """
+    return float(1.0 - 0.025 ** (1.0 / max(texts, 1)))
 
 
 def sampled(

@@ -36,6 +36,8 @@ def diversity(
     if json:
         output.emit_json(found.as_dict())
         return 0
+    if not found.slices:
+        output.emit("too little text to measure")
     for name, one in found.slices.items():
         title = f"{output.safe(name or found.of)}: {one.texts[0]:,} texts"
         if not one.tokens:

@@ -69,7 +69,9 @@ def resolve_kind(store: Store, name: str, kinds: Sequence[str] = ()) -> tuple[st
         "and (id = $1 or name = $1 or starts_with(id, $1) or starts_with(name, $1 || '@')) order by id",
         [name, list(kinds) or None],
     ).fetchall()
-    for matching in ([row for row in found if row[2]], [row for row in found if row[3]], found):
+    # The prompts of a set bear its name.
+    own = [row for row in found if row[3] and not str(row[0]).endswith("-prompts")]
+    for matching in ([row for row in found if row[2]], own, found):
         if len(matching) == 1:
             return str(matching[0][0]), str(matching[0][1])
         if matching:

@@ -199,6 +199,8 @@ def _read(path: Path) -> Graph:
         found = json.loads(text)
     except (ValueError, RecursionError):
         found = _lines(text, path)
+    if found == []:
+        raise LineageError("The file holds nothing", place=str(path))
     read: Callable[[Any], Graph] = from_prov if _is_prov(found) else from_openlineage
     try:
         return read(found if _is_prov(found) or isinstance(found, list) else [found])

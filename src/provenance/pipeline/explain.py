@@ -66,6 +66,10 @@ def explain(record: str, *, store: str | Path = "provenance-store") -> Explanati
         "from matches as found join reference_sets as known using (set_id) "
         "left join findings as counted using (scan_id, record_id, set_id, reference_id, verified) "
         "where found.scan_id = ? and found.record_id = ? and known.withdrawn_at is null "
+        # A finding that was verified since says the same of the whole text, not of fingerprints.
+        "and (found.verified or not exists (select 1 from matches as later where later.verified "
+        "and later.scan_id = found.scan_id and later.record_id = found.record_id "
+        "and later.set_id = found.set_id and later.reference_id = found.reference_id)) "
         "order by found.matched_words desc, known.name, found.reference_id limit 20",
         [row["scan_id"], row["record_id"]],
     )

@@ -7,7 +7,7 @@ import gzip
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, Literal, TypeAlias, cast
@@ -37,8 +37,8 @@ class Form:
     suffix: str
 
 
-def form_of(path: Path) -> Form:
-    """Return the form that a file's name asks for.
+def form_of(path: Path, also: Sequence[str] = ()) -> Form:
+    """Return the form that a file's name asks for; the caller writes the endings in ``also`` itself.
 
     Raises:
         UsageError: If the name has none of the known endings.
@@ -49,7 +49,7 @@ def form_of(path: Path) -> Form:
     raise UsageError(
         "The output's name does not say what to write",
         place=str(path),
-        next_step=f"Let it end in one of {', '.join(_SUFFIXES)}",
+        next_step=f"Let it end in one of {', '.join((*_SUFFIXES, *also))}",
     )
 
 

@@ -27,6 +27,9 @@ from provenance.text.tokens import tokenize
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    _Text = tuple[str, bytes, npt.NDArray[np.uint32]]
+    """A record's id, its folded text with a line feed, and its tokens."""
+
 Slices = Literal["language", "host"]
 
 WORDS_OF_SLICE: Final = 600_000
@@ -105,8 +108,13 @@ def diversity(
         LineageError: If there is no such scan or dataset.
     """
     opened = Store.open(store)
-    own, unread = _texts(opened, what, by)
-    other, unread_baseline = ({}, 0) if against is None else _texts(opened, against, by)
+    rows, unread = _texts(opened, what, by)
+    others, unread_baseline = ({}, 0) if against is None else _texts(opened, against, by)
+    if _ids(rows) & _ids(others):
+        # A record can't be held against itself: one half of all ids speaks for the one side, one half for the other.
+        rows, others = _half(rows, even=True), _half(others, even=False)
+    own = {name: _joined(of) for name, of in rows.items()}
+    other = {name: _joined(of) for name, of in others.items()}
     names = sorted(own if against is None else set(own) & set(other), key=lambda name: (-len(own[name]), name))
     found = {name: compare(own[name], other.get(name)) for name in names[:top]}
     return Diversity(what, against, found, unread + unread_baseline)
@@ -137,12 +145,12 @@ def budget(
     return [Budget(**row) for row in found]
 
 
-def _texts(store: Store, what: str, by: Slices | None) -> tuple[dict[str, Texts], int]:
-    """Return the texts of each slice, and how many records could not be read again."""
+def _texts(store: Store, what: str, by: Slices | None) -> tuple[dict[str, list[_Text]], int]:
+    """Return the texts of each slice in the order of their ids, and how many records could not be read again."""
     node = lineage.resolve(store, what, ("scan", "dataset"))
     wanted = catalogue.rows(store, _sql("sample"), [node, WORDS_OF_SLICE, LEAST_WORDS, by])
     slices = {row["record_id"]: row["slice"] for row in wanted}
-    read: dict[str, list[tuple[str, bytes, npt.NDArray[np.uint32]]]] = defaultdict(list)
+    read: dict[str, list[_Text]] = defaultdict(list)
     for record_id, content, hashes in _read(store, wanted):
         if record_id in slices:
             read[slices[record_id]].append((record_id, content, hashes))
@@ -151,10 +159,20 @@ def _texts(store: Store, what: str, by: Slices | None) -> tuple[dict[str, Texts]
         raise UsageError(
             "None of its sources can be read as it was scanned", place=what, next_step="Put them back, or scan again"
         )
-    return {name: _joined(sorted(rows, key=lambda row: row[0])) for name, rows in read.items()}, len(wanted) - count
+    return {name: sorted(rows, key=lambda row: row[0]) for name, rows in read.items()}, len(wanted) - count
 
 
-def _read(store: Store, wanted: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, bytes, npt.NDArray[np.uint32]]]:
+def _ids(texts: Mapping[str, list[_Text]]) -> set[str]:
+    return {row[0] for rows in texts.values() for row in rows}
+
+
+def _half(texts: Mapping[str, list[_Text]], *, even: bool) -> dict[str, list[_Text]]:
+    """Return the texts whose id, a hash, ends even or odd."""
+    halves = {name: [row for row in rows if (int(row[0][-1], 16) % 2 == 0) is even] for name, rows in texts.items()}
+    return {name: rows for name, rows in halves.items() if rows}
+
+
+def _read(store: Store, wanted: Sequence[Mapping[str, Any]]) -> Iterator[_Text]:
     places: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row in wanted:
         places[row["scan_id"], row["source_id"]].append(row["position"])
@@ -168,7 +186,7 @@ def _read(store: Store, wanted: Sequence[Mapping[str, Any]]) -> Iterator[tuple[s
                 yield from _tokenized(batch, source["uri"])
 
 
-def _tokenized(batch: pa.RecordBatch, uri: str) -> Iterator[tuple[str, bytes, npt.NDArray[np.uint32]]]:
+def _tokenized(batch: pa.RecordBatch, uri: str) -> Iterator[_Text]:
     folded = fold(repair(batch.column("raw")))
     tokens = tokenize(folded)
     for row, record_id in enumerate(record_ids(batch, uri)):
@@ -179,7 +197,7 @@ def _tokenized(batch: pa.RecordBatch, uri: str) -> Iterator[tuple[str, bytes, np
         )
 
 
-def _joined(rows: Sequence[tuple[str, bytes, npt.NDArray[np.uint32]]]) -> Texts:
+def _joined(rows: Sequence[_Text]) -> Texts:
     return Texts(
         np.cumsum([0, *(len(hashes) for _, _, hashes in rows)]).astype(np.int64),
         np.concatenate([hashes for _, _, hashes in rows]),

@@ -36,7 +36,7 @@ def write_table(path: Path, rows: pa.RecordBatchReader) -> int:
 def require_writable(path: Path) -> None:
     """Raise a `UsageError` if a file's name does not say what to write."""
     if path.suffix != _CSV:
-        sinks.form_of(path)
+        sinks.form_of(path, also=(_CSV,))
 
 
 def _write_csv(path: Path, rows: pa.RecordBatchReader) -> int:
