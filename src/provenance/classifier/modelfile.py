@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -99,10 +100,31 @@ def encode(model: ModelArrays) -> bytes:
         "scales": list(model.scales),
         "window": model.window,
     }
+    return seal(MAGIC, header, list(arrays.values()))
+
+
+def seal(magic: bytes, header: dict[str, Any], arrays: Sequence[npt.NDArray[Any]]) -> bytes:
+    """Put a header and arrays into the layout of a model file, with its checksum."""
     text = json.dumps(header, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    body = MAGIC + len(text).to_bytes(8, "little") + text
-    body += b"".join(np.ascontiguousarray(arrays[name]).tobytes() for name in arrays)
+    body = magic + len(text).to_bytes(8, "little") + text
+    body += b"".join(np.ascontiguousarray(array).tobytes() for array in arrays)
     return body + hashlib.sha256(body).digest()
+
+
+def unseal(content: bytes, magic: bytes, most: int) -> tuple[Any, bytes]:
+    """Return the header and the bytes of the arrays, once mark, lengths and checksum are found right.
+
+    Raises:
+        ValueError: With what is wrong.
+    """
+    _require(content[: len(magic)] == magic, "it does not begin with the mark of one of this version")
+    start = len(magic) + 8
+    _require(start + _DIGEST_BYTES <= len(content) <= most, "its size is out of range")
+    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
+    _require(hashlib.sha256(body).digest() == digest, "its checksum does not fit its content")
+    size = int.from_bytes(body[len(magic) : start], "little")
+    _require(size <= len(body) - start, "its header is longer than the file")
+    return json.loads(body[start : start + size]), body[start + size :]
 
 
 def decode(content: bytes, place: str) -> ModelArrays:
@@ -123,19 +145,8 @@ def decode(content: bytes, place: str) -> ModelArrays:
             next_step="Train one with `provenance train`, or reinstall the package for the one that ships with it",
         )
 
-    if content[: len(MAGIC)] != MAGIC:
-        raise refuse("it does not begin with the mark of a style model of this version")
-    if len(content) > MAX_BYTES or len(content) < len(MAGIC) + 8 + _DIGEST_BYTES:
-        raise refuse("its size is out of range")
-    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-    if hashlib.sha256(body).digest() != digest:
-        raise refuse("its checksum does not fit its content")
-    start = len(MAGIC) + 8
-    size = int.from_bytes(body[len(MAGIC) : start], "little")
-    if size > len(body) - start:
-        raise refuse("its header is longer than the file")
     try:
-        return _build(json.loads(body[start : start + size]), body[start + size :])
+        return _build(*unseal(content, MAGIC, MAX_BYTES))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise refuse(str(error) or type(error).__name__) from None
 

@@ -7,8 +7,6 @@ nothing.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from provenance.classifier.alphabet import TABLE_SIZE
+from provenance.classifier.modelfile import seal, unseal
 from provenance.errors import ModelError
 
 MAGIC: Final = b"PVFAMLY1"
 MAX_BYTES: Final = 32 << 20
 MOST_FAMILIES: Final = 32
-_DIGEST_BYTES: Final = 32
 
 
 @dataclass(frozen=True)
@@ -76,10 +74,7 @@ _PLAIN: Final = (
 def encode(arrays: FamilyArrays) -> bytes:
     """The file's bytes; equal arrays give equal bytes."""
     header = {name: getattr(arrays, name) for name in _PLAIN}
-    text = json.dumps(header, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    body = MAGIC + len(text).to_bytes(8, "little") + text
-    body += np.ascontiguousarray(arrays.symbols).tobytes() + np.ascontiguousarray(arrays.weights).tobytes()
-    return body + hashlib.sha256(body).digest()
+    return seal(MAGIC, header, [arrays.symbols, arrays.weights])
 
 
 def decode(content: bytes, place: str) -> FamilyArrays:
@@ -100,19 +95,8 @@ def decode(content: bytes, place: str) -> FamilyArrays:
             next_step="Reinstall the package for the one that ships with it",
         )
 
-    if content[: len(MAGIC)] != MAGIC:
-        raise refuse("it does not begin with the mark of one of this version")
-    if len(content) > MAX_BYTES or len(content) < len(MAGIC) + 8 + _DIGEST_BYTES:
-        raise refuse("its size is out of range")
-    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-    if hashlib.sha256(body).digest() != digest:
-        raise refuse("its checksum does not fit its content")
-    start = len(MAGIC) + 8
-    size = int.from_bytes(body[len(MAGIC) : start], "little")
-    if size > len(body) - start:
-        raise refuse("its header is longer than the file")
     try:
-        return _build(json.loads(body[start : start + size]), body[start + size :])
+        return _build(*unseal(content, MAGIC, MAX_BYTES))
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise refuse(str(error) or type(error).__name__) from None
 
