@@ -158,9 +158,9 @@ def test_decompression_bomb_is_a_reject(read, record, pack):
     assert [reject.reason for reject in tally.rejects] == ["payload"]
 
 
-def test_page_refused_by_the_parser_bounds_is_a_reject(read, record):
-    tag = "<p " + " ".join(f"a{i}=1" for i in range(20_000)) + ">x"
-    rows, tally = read(record(response(tag), "response") + record("after"))
+def test_page_beyond_the_bound_of_pages_is_a_reject(read, record, monkeypatch):
+    monkeypatch.setattr("provenance.text.html.MAX_HTML_BYTES", 1_000)
+    rows, tally = read(record(response("<p>" + "x" * 1_000), "response") + record("after"))
     assert len(rows) == 1
     assert [reject.reason for reject in tally.rejects] == ["html"]
 

@@ -18,12 +18,24 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "count-records"
 
 
 @pytest.fixture(scope="module")
-def count():
+def script():
     loader = importlib.machinery.SourceFileLoader("count_records", str(SCRIPT))
     spec = importlib.util.spec_from_loader("count_records", loader)
     module = importlib.util.module_from_spec(spec)
     loader.exec_module(module)
-    return lambda path: module.walk(module.inflate(path.read_bytes()))
+    return module
+
+
+@pytest.fixture(scope="module")
+def count(script):
+    return lambda path: script.walk(script.inflate(path.read_bytes()))
+
+
+def test_no_sound_unit_is_lost_in_any_container(shared, script, capsys):
+    folder = shared / "data" / "crawl"
+    assert script.main([str(folder / name) for name in ("malformed", "revisit", "wacz")]) == 0
+    rows = [line for line in capsys.readouterr().out.splitlines() if re.search(r"\.(?:wacz|arc|arc\.gz) ", line)]
+    assert len(rows) >= 13
 
 
 def tally_of(path: Path) -> Tally:

@@ -73,8 +73,6 @@ def test_errors_name_cause_place_and_next_step(tree, tmp_path):
             names([path])
         assert str(path) in caught.value.place
         assert caught.value.next_step
-    with pytest.raises(UsageError, match="Only local files"):
-        names(["s3://bucket/key"])
 
 
 def test_no_permission(bound_folder):
@@ -90,14 +88,12 @@ def test_no_permission(bound_folder):
 @pytest.mark.parametrize(
     ("name", "content", "kind"),
     [
-        ("x.warc.gz", b"filedesc://x 1.2.3.4 2018 text/plain 10\n", "ARC"),
-        ("x.jsonl", b"PK\x03\x04rest", "ZIP"),
-        ("x.csv", b"a,b\n1,2\n", "CSV"),
-        ("x.bin", bz2.compress(b"x"), "bzip2"),
-        ("x.bin", lzma.compress(b"x"), "xz"),
-        ("x.bin", b"ARROW1\0\0", "Arrow IPC"),
-        ("x.bin", gzip.compress(b"filedesc://x 1.2.3.4"), "ARC"),
+        ("x.bin", b"ORC\x08", "an ORC file"),
+        ("x.bin", lzma.compress(b"%PDF-1.7"), "a PDF"),
+        ("x.bin", b"FEA1\0\0", "Feather file of version 1"),
+        ("x.jsonl", '{"text": "x"}'.encode("utf-16"), "UTF-16"),
         ("x.bin", b"\x00\x01\x02", "no format"),
+        ("x.bin", bz2.compress(gzip.compress(lzma.compress(b"x"))), "more than 2 times"),
     ],
 )
 def test_formats_that_are_not_read_are_named(read, name, content, kind):
@@ -109,9 +105,18 @@ def test_content_outranks_the_name(read, record):
     assert read(record("x"), "x.parquet")[1].format == "warc"
     assert read(b'{"text": "x"}', "x.warc.gz")[1].format == "jsonl"
     assert read(gzip.compress(b'{"text": "x"}'), "x.jsonl")[1].format == "jsonl.gz"
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Type: text/html\r\n\r\n"
+    rows, tally = read(record(head + gzip.compress(b"<p>x</p>"), kind="response") * 3, "x.warc.gz")
+    assert (tally.format, len(rows)) == ("warc", 3)
 
 
-@pytest.mark.parametrize("content", [b"", gzip.compress(b"")])
+def test_a_damaged_first_member_is_still_one(read, record):
+    members = [gzip.compress(record(f"text {n}"), mtime=0) for n in range(4)]
+    rows, tally = read(b"\0\0" + members[0][2:] + b"".join(members[1:]), "x.warc.gz")
+    assert (tally.format, len(rows), len(tally.rejects)) == ("warc.gz", 3, 1)
+
+
+@pytest.mark.parametrize("content", [b"", gzip.compress(b"", mtime=0)])
 def test_empty_file_has_no_records(read, content):
     rows, tally = read(content, "x.warc.gz")
     assert rows == []

@@ -9,7 +9,8 @@ import random
 import pytest
 from warcio.archiveiterator import ArchiveIterator as Warcio
 
-from provenance.readers.warc import SHARED_MEMBER, parse_headers
+from provenance.readers.grammar import parse_headers
+from provenance.readers.warc import SHARED_MEMBER
 
 
 def texts(rows: list[dict]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from provenance.errors import UsageError
@@ -50,6 +50,9 @@ _ONLY_IF: Final = {
 }  # fmt: skip
 _ONLY_IF["model_name"] = _ONLY_IF["model"]
 _NESTS: Final = ("", "metadata.", "meta.")
+_NAMED: Final = frozenset(
+    nest + name for names in (ID, URL, CAPTURED, PUBLISHED, DECLARING) for name in names for nest in _NESTS
+)
 _MAX_VALUE: Final = 4096
 
 
@@ -112,6 +115,50 @@ def resolve(paths: Iterable[str], strings: Iterable[str], options: ReadOptions, 
         published=() if options.date_column else _all(PUBLISHED, there),
         declaring=_all(DECLARING, there),
     )
+
+
+class Extension:
+    """Columns for each row of a source whose later rows have fields that those at its head lack.
+
+    What the head has comes first; a field that only this row has is used for this row, so that what a row gives
+    depends on nothing but the head and itself.
+    """
+
+    def __init__(self, columns: Columns, known: Iterable[str], options: ReadOptions) -> None:
+        self._columns, self._options = columns, options
+        self._known = frozenset(known)
+        self._inner = {
+            nest: frozenset(path.removeprefix(nest) for path in self._known if path.startswith(nest))
+            for nest in _NESTS[1:]
+        }
+        self._found: dict[tuple[str, ...], Columns] = {}
+
+    def of(self, row: Mapping[str, Any]) -> Columns:
+        """The columns to read this row by."""
+        extra = [name for name in row if name not in self._known] if not row.keys() <= self._known else []
+        for nest, known in self._inner.items():
+            inner = row.get(nest[:-1])
+            if isinstance(inner, dict) and not inner.keys() <= known:
+                extra += [nest + name for name in inner if name not in known]
+        names = tuple(name for name in extra if name.lower() in _NAMED)
+        if not names:
+            return self._columns
+        if names not in self._found:
+            if len(self._found) > 1_000:
+                self._found.clear()
+            self._found[names] = self._with({name.lower(): name for name in reversed(names)})
+        return self._found[names]
+
+    def _with(self, there: Mapping[str, str]) -> Columns:
+        columns, dated = self._columns, self._options.date_column is not None
+        return replace(
+            columns,
+            id=columns.id or _first(ID, there),
+            url=columns.url or _first(URL, there),
+            captured=columns.captured + (() if dated else _all(CAPTURED, there)),
+            published=columns.published + (() if dated else _all(PUBLISHED, there)),
+            declaring=columns.declaring + _all(DECLARING, there),
+        )
 
 
 def paths_of(row: Mapping[str, Any]) -> Iterable[tuple[str, bool]]:

@@ -6,16 +6,17 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
 from provenance.readers import http
 from provenance.readers.batches import Declarations, Gatherer
 from provenance.readers.dates import origin_of, parse_date
+from provenance.readers.grammar import WARC, Grammar
+from provenance.readers.marks import Span
 from provenance.readers.options import Positions, ReadOptions, Source, Tally
-from provenance.readers.pieces import Piece, pieces
+from provenance.readers.pieces import Piece, Place, opened, pieces
 from provenance.readers.warc import SHARED_MEMBER, Frame, frames
 from provenance.text.html import MAX_VALUE_CHARS, PageRefused, decode, extract
 
@@ -46,39 +47,76 @@ class _Refused(Exception):  # noqa: N818
 
 
 def read_crawl(
-    source: Source, compression: str, options: ReadOptions, tally: Tally, only: Positions | None = None
+    source: Source,
+    compression: str,
+    options: ReadOptions,
+    tally: Tally,
+    only: Positions | None = None,
+    grammar: Grammar = WARC,
+    span: Span | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of the records of a WARC or WET file that hold text."""
+    """Batches of the records of a crawl file, or of a span of one, that hold text."""
 
     def progress(offset: int) -> None:
         tally.bytes_read = max(tally.bytes_read, offset)
+        tally.rests()
 
+    part = Part(source.location, source.bytes, compression, grammar)
+    yield from read_part(part, options, tally, only, progress, span)
+
+
+class Part(NamedTuple):
+    """A crawl file, or what stands for one inside an archive.
+
+    Attributes:
+        place: What opens it.
+        bytes: Its size as stored.
+        compression: As in `detect.Form`.
+        grammar: How its records begin.
+    """
+
+    place: Place
+    bytes: int
+    compression: str
+    grammar: Grammar
+
+
+def read_part(
+    part: Part,
+    options: ReadOptions,
+    tally: Tally,
+    only: Positions | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+    span: Span | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Batches of the records of a crawl file that hold text, with positions in that file."""
     gatherer = Gatherer(options, tally)
-    opened = partial(_open, source, compression, progress)
-    found = frames(opened, compression, source.bytes, options)
-    for frame in found if only is None else _at(source, compression, options, only, found):
+    open_at = partial(_open, part, options, progress)
+    found = frames(open_at, part.compression, part.bytes, options, part.grammar, span)
+    for frame in found if only is None else _at(part, options, only, found):
+        if not tally.takes(frame.position, options):
+            continue
         try:
             _read(frame, options, gatherer)
         except _Skipped as skipped:
             tally.skipped[skipped.args[0]] += 1
         except _Refused as refused:
             tally.reject(frame.position, refused.args[0], refused.args[1], options)
+        tally.rests()
         if gatherer.full:
             yield gatherer.take()
     if gatherer.positions:
         yield gatherer.take()
 
 
-def _open(source: Source, compression: str, progress: Callable[[int], None], start: int) -> Iterator[Piece]:
-    return pieces(source.location, compression, progress, start)
+def _open(part: Part, options: ReadOptions, progress: Callable[[int], None], start: int) -> Iterator[Piece]:
+    return pieces(part.place, part.compression, progress, start, options)
 
 
-def _at(
-    source: Source, compression: str, options: ReadOptions, only: Positions, every: Iterator[Frame]
-) -> Iterator[Frame]:
+def _at(part: Part, options: ReadOptions, only: Positions, every: Iterator[Frame]) -> Iterator[Frame]:
     """The frames at these positions: sought where a position is a place in the file, else picked from all of them."""
     places = only.tolist()
-    if not _are_places(source, compression, places):
+    if not _are_places(part, places):
         wanted, last = frozenset(places), max(places, default=-1)
         for frame in every:
             if frame.position in wanted:
@@ -87,24 +125,24 @@ def _at(
                 return
         return
     for place in places:
-        opened = partial(_open_behind, source, compression, place)
-        for frame in frames(opened, compression, source.bytes - place, options):
+        open_at = partial(_open_behind, part, options, place)
+        for frame in frames(open_at, part.compression, part.bytes - place, options, part.grammar):
             yield replace(frame, position=place)
             break
 
 
-def _open_behind(source: Source, compression: str, place: int, start: int) -> Iterator[Piece]:
-    return pieces(source.location, compression, lambda _: None, place + start)
+def _open_behind(part: Part, options: ReadOptions, place: int, start: int) -> Iterator[Piece]:
+    return pieces(part.place, part.compression, lambda _: None, place + start, options)
 
 
-def _are_places(source: Source, compression: str, places: list[int]) -> bool:
+def _are_places(part: Part, places: list[int]) -> bool:
     """Whether these positions are offsets in the file, not in the stream that it decompresses to."""
-    if compression == "gz":
-        if any(place >= min(source.bytes, SHARED_MEMBER) for place in places):
+    if part.compression == "gz":
+        if any(place >= min(part.bytes, SHARED_MEMBER) for place in places):
             return False
-        with Path(source.location).open("rb") as file:
+        with opened(part.place) as file:
             return all(file.seek(place) == place and file.read(3) == b"\x1f\x8b\x08" for place in places)
-    return not compression
+    return not part.compression
 
 
 def _read(frame: Frame, options: ReadOptions, gatherer: Gatherer) -> None:
@@ -136,7 +174,9 @@ def _text(frame: Frame, options: ReadOptions) -> tuple[str, Declarations]:
             raise _Skipped(kind_of(media))
         _whole(frame)
         return _decoded(frame.block, media, _charset(content_type), frame, utf8=kind == "conversion")
-    if kind in ("warcinfo", "request", "metadata", "revisit", "continuation"):
+    if kind == "metadata" and media == "application/json":
+        raise _Skipped("wat")
+    if kind in ("warcinfo", "filedesc", "request", "metadata", "revisit", "continuation"):
         raise _Skipped(kind)
     raise _Skipped("other-record" if kind else "untyped-record")
 

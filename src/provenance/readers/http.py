@@ -14,7 +14,12 @@ from typing import Final
 
 _HEADER_END: Final = re.compile(rb"\r?\n\r?\n")
 _STATUS: Final = re.compile(rb"^HTTP/[0-9.]+[ \t]+([0-9]{3})")
-_CHUNK_SIZE: Final = re.compile(rb"^[ \t]*([0-9A-Fa-f]{1,15})[^\r\n]{0,1024}\r?\n")
+_CHUNK_SIZE: Final = re.compile(rb"[ \t]{0,64}([0-9A-Fa-f]{1,15})[^\r\n]{0,1024}\r?\n")
+_MAX_CHUNKS: Final = 1_000_000
+_MAX_CODINGS: Final = 4
+_MAX_FOLDED_CHARS: Final = 1 << 16
+"""A field that goes on over many lines is joined up to this length."""
+
 _MEMBER: Final = 31
 _ZLIB, _RAW_DEFLATE = 15, -15
 
@@ -61,6 +66,8 @@ def parse(block: bytes, max_header: int) -> Message:
     fields: list[tuple[str, str]] = []
     for line in header.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")[1:]:
         if line[:1] in (" ", "\t") and fields:
+            if len(fields[-1][1]) > _MAX_FOLDED_CHARS:
+                continue
             fields[-1] = (fields[-1][0], f"{fields[-1][1]} {line.strip()}".strip())
             continue
         name, colon, value = line.partition(":")
@@ -87,7 +94,10 @@ def decoded_body(message: Message, limit: int) -> bytes:
         for field in ("content-encoding", "transfer-encoding")
         for coding in message.get(field).split(",")
     ]
-    for coding in reversed([coding for coding in codings if coding not in ("", "identity", "chunked")][:4]):
+    codings = [coding for coding in codings if coding not in ("", "identity", "chunked")]
+    if len(codings) > _MAX_CODINGS:
+        raise BodyRefused(f"the body is coded {len(codings)} times, more than {_MAX_CODINGS}")
+    for coding in reversed(codings):
         body = _decode(body, coding, limit)
     if len(body) > limit:
         raise BodyRefused(f"the body has more than {limit} bytes")
@@ -95,18 +105,24 @@ def decoded_body(message: Message, limit: int) -> bytes:
 
 
 def dechunk(body: bytes) -> bytes:
-    """Join the chunks of a body; what does not parse as a chunk is taken as it is, and ends it."""
+    """Join the chunks of a body; what does not parse as a chunk is taken as it is, and ends it.
+
+    Raises:
+        BodyRefused: There are more than a million chunks.
+    """
     parts: list[bytes] = []
     at = 0
     while at < len(body):
-        size = _CHUNK_SIZE.match(body[at : at + 1100])
+        size = _CHUNK_SIZE.match(body, at)
         if size is None:
             parts.append(body[at:])
             break
         length = int(size.group(1), 16)
-        start = at + size.end()
+        start = size.end()
         if length == 0:
             break
+        if len(parts) == _MAX_CHUNKS:
+            raise BodyRefused(f"more than {_MAX_CHUNKS} chunks")
         parts.append(body[start : start + length])
         at = start + length
         at += 2 if body[at : at + 2] == b"\r\n" else body[at : at + 1] == b"\n"

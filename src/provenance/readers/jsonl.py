@@ -7,7 +7,9 @@ a whole block up for one bad line and can't tell which it was; orjson's 460 are 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import chain
 from typing import Any, Final
@@ -17,15 +19,24 @@ import pyarrow as pa
 from provenance.errors import SourceError
 from provenance.readers.batches import Gatherer
 from provenance.readers.card import card_declarations
-from provenance.readers.columns import Columns, declaration, lookup, paths_of, resolve
+from provenance.readers.columns import Columns, Extension, declaration, lookup, paths_of, resolve
 from provenance.readers.dates import origin_of, parse_date
 from provenance.readers.detect import Form
 from provenance.readers.lines import Line, lines
+from provenance.readers.marks import Span
 from provenance.readers.options import Positions, ReadOptions, Source, Tally
 from provenance.readers.pieces import pieces
 
 _HEAD_ROWS: Final = 64
-"""Columns are chosen from so many rows at the head; where a later row has others, they are not looked at."""
+_HEAD_BYTES: Final = 16 << 20
+"""Columns are chosen from so many rows at the head, or so many bytes; what a later row has besides is added for it."""
+
+_MAX_VALUES: Final = 1_000_000
+"""Objects, arrays and their members in one line: parsed, each takes up to 240 bytes."""
+
+_MAX_ARRAY_VALUES: Final = 4_000_000
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_CHECKED_BYTES: Final = 1 << 20
 
 _MAX_DECLARATIONS: Final = 32
 
@@ -34,20 +45,33 @@ Row = tuple[Line, dict[str, Any]]
 
 
 def read_jsonl(
-    source: Source, form: Form, options: ReadOptions, tally: Tally, only: Positions | None = None
+    source: Source,
+    form: Form,
+    options: ReadOptions,
+    tally: Tally,
+    only: Positions | None = None,
+    span: Span | None = None,
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of the rows of a JSONL source, or of a file that is one JSON array of objects."""
+    """Batches of the rows of a JSONL source, of a span of one, or of a file that is one JSON array of objects."""
 
     def progress(offset: int) -> None:
         tally.bytes_read = max(tally.bytes_read, offset)
+        tally.rests()
 
-    stream = pieces(source.location, form.compression, progress)
+    stream = pieces(source.location, form.compression, progress, caps=options)
     if form.container == "json":
         rows = _array(b"".join(_bounded(stream, source, options)), source, options, tally)
     else:
         rows = _objects(lines(stream, options.max_line_bytes), options, tally, only)
-    head = [row for _, row in zip(range(_HEAD_ROWS), rows, strict=False)]
+    if span is not None and not span.whole:
+        # Its columns are those of the source, whatever stands at the head of this part.
+        head = _head(source, form, options)
+        rows = _objects(_within(source, form, options, span, progress), options, tally)
+    else:
+        head = _first(rows)
+        rows = chain(head, rows)
     if not head:
+        deque(rows, maxlen=0)
         return
     seen = [path for _, row in head for path in paths_of(row)]
     columns = resolve(
@@ -56,14 +80,45 @@ def read_jsonl(
     card = card_declarations(source)
     gatherer = Gatherer(options, tally)
     wanted = None if only is None else frozenset(only.tolist())
-    for line, row in chain(head, rows):
+    extension = Extension(columns, (path for path, _ in seen), options)
+    for line, row in rows:
         if wanted is not None and line.number not in wanted:
             continue
-        _add(line, row, columns, card, gatherer)
+        _add(line, row, extension.of(row), card, gatherer)
         if gatherer.full:
             yield gatherer.take()
     if gatherer.positions:
         yield gatherer.take()
+
+
+def _head(source: Source, form: Form, options: ReadOptions) -> list[Row]:
+    stream = pieces(source.location, form.compression, lambda _: None, caps=options)
+    rows = _objects(lines(stream, options.max_line_bytes), options, Tally())
+    return _first(rows)
+
+
+def _first(rows: Iterator[Row]) -> list[Row]:
+    """The rows that columns are chosen from."""
+    found: list[Row] = []
+    total = 0
+    for line, row in rows:
+        found.append((line, row))
+        total += len(line.content)
+        if len(found) == _HEAD_ROWS or total > _HEAD_BYTES:
+            break
+    return found
+
+
+def _within(
+    source: Source, form: Form, options: ReadOptions, span: Span, progress: Callable[[int], None]
+) -> Iterator[Line]:
+    begin = span.first
+    stream = pieces(source.location, form.compression, progress, begin.offset, options)
+    for line in lines(stream, options.max_line_bytes, begin.row, begin.stream):
+        # A byte order mark is no reason for the first line to begin behind ``stop``.
+        if span.stop is not None and line.offset >= span.stop and line.number > begin.row:
+            return
+        yield line
 
 
 def _objects(found: Iterator[Line], options: ReadOptions, tally: Tally, only: Positions | None = None) -> Iterator[Row]:
@@ -75,8 +130,14 @@ def _objects(found: Iterator[Line], options: ReadOptions, tally: Tally, only: Po
             if last is not None and line.number > last:
                 return
             continue
+        if not tally.takes(line.number, options):
+            continue
         if line.fault is not None:
             tally.reject(line.number, line.fault, line.detail, options)
+            continue
+        if (values := _values(line.content)) > _MAX_VALUES:
+            detail = f"byte {line.offset}: {values} values, more than {_MAX_VALUES}"
+            tally.reject(line.number, "too-many-values", detail, options)
             continue
         try:
             row = _decode(line.content.decode())
@@ -91,6 +152,14 @@ def _objects(found: Iterator[Line], options: ReadOptions, tally: Tally, only: Po
             tally.reject(line.number, "bad-json", f"byte {line.offset}: a {type(row).__name__}, not an object", options)
 
 
+def _values(content: bytes) -> int:
+    """How many values a long line of JSON holds; 0 for one too short to hold too many."""
+    if len(content) < _CHECKED_BYTES:
+        return 0
+    structure = _STRING.sub(b"", content)
+    return structure.count(b"{") + structure.count(b"[") + structure.count(b",")
+
+
 def _bounded(stream: Iterator[Any], source: Source, options: ReadOptions) -> Iterator[bytes]:
     total = 0
     for piece in stream:
@@ -103,10 +172,12 @@ def _bounded(stream: Iterator[Any], source: Source, options: ReadOptions) -> Ite
 
 def _array(content: bytes, source: Source, options: ReadOptions, tally: Tally) -> Iterator[Row]:
     try:
+        if (values := _values(content)) > _MAX_ARRAY_VALUES:
+            raise ValueError(f"{values} values, more than {_MAX_ARRAY_VALUES}")
         rows = json.loads(content.removeprefix(b"\xef\xbb\xbf"))
     except (ValueError, RecursionError) as error:
         raise SourceError(
-            f"The file begins like a JSON array but is none: {error}",
+            f"The file begins like a JSON array but can't be read as one: {error}",
             place=source.uri,
             next_step="Repair it, or write it as JSONL",
         ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from provenance.readers.pieces import Piece
+from provenance.readers.pieces import Piece, fault_reason
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -28,11 +28,18 @@ class Line(NamedTuple):
     detail: str = ""
 
 
-def lines(stream: Iterator[Piece], limit: int) -> Iterator[Line]:
-    """Lines of a stream; a byte order mark at its head and carriage returns are dropped, blank lines left out."""
-    number, offset, open_line = 0, 0, bytearray()
+def lines(stream: Iterator[Piece], limit: int, number: int = 0, offset: int = 0) -> Iterator[Line]:
+    """Lines of a stream; a byte order mark at its head and carriage returns are dropped, blank lines left out.
+
+    Args:
+        stream: Pieces that begin where a line does.
+        limit: Longest line.
+        number: Number of the first line.
+        offset: Its offset in the decompressed stream.
+    """
+    open_line = bytearray()
     overlong = 0
-    first = True
+    first = offset == 0
     for piece in stream:
         data = piece.data
         if first and data:
@@ -58,8 +65,7 @@ def lines(stream: Iterator[Piece], limit: int) -> Iterator[Line]:
             open_line += rest
         if piece.fault is not None:
             length = overlong + len(open_line)
-            reason = "truncated" if "ends" in piece.fault or "incomplete" in piece.fault else "damaged-member"
-            yield Line(number, offset, b"", reason, f"byte {offset}: {piece.fault}")
+            yield Line(number, offset, b"", fault_reason(piece.fault), f"byte {offset}: {piece.fault}")
             number, offset, open_line, overlong = number + 1, offset + length, bytearray(), 0
     if overlong:
         yield Line(number, offset, b"", "line-too-long", f"byte {offset}: more than {limit} bytes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -18,17 +19,20 @@ Positions: TypeAlias = "npt.NDArray[np.int64]"
 
 @dataclass(frozen=True)
 class Source:
-    """A file that records are read from.
+    """A file or object that records are read from.
 
     Attributes:
-        location: Where it is, as the operating system knows it.
+        location: Where it is: a path as the operating system knows it, or a URL, which may hold credentials. Messages
+            and the store get ``uri`` or `remote.without_secrets` of it instead.
         uri: Its canonical name, which record ids hash: the same input has the same on any machine.
         bytes: Its size as stored.
+        spooled: It is a copy of standard input, gone when the scan ends.
     """
 
     location: str
     uri: str
     bytes: int
+    spooled: bool = False
 
 
 @dataclass(frozen=True)
@@ -44,8 +48,17 @@ class ReadOptions:
         batch_bytes: Bytes of text after which a batch is closed; one record more may be in it.
         max_record_bytes: Longest crawl record (its block as stored), or text of a row.
         max_header_bytes: Longest header block of a crawl record, or of the HTTP message in it.
-        max_line_bytes: Longest line of a JSONL source.
+        max_line_bytes: Longest line of a JSONL source, row of a CSV file, or file that is one JSON array.
         max_decoded_bytes: Longest HTTP payload after its content codings are removed.
+        max_source_bytes: Most bytes that one source may decompress to; beyond, it is given up with a `SourceError`.
+        max_ratio: How many times its compressed size a stream may decompress to, beyond the first 256 MiB.
+        max_layers: Most compressions around one another (``.gz.gz``).
+        max_window_bytes: Memory that a Zstandard or xz decoder may take for its window.
+        max_columns: Most columns of a CSV file.
+        max_members: Most entries of a ZIP archive's directory.
+        max_path_bytes: Longest name of an entry of a ZIP archive.
+        max_message_bytes: Longest message of an Arrow IPC stream, as stored and decompressed.
+        max_message_rows: Most rows of one record batch of an Arrow IPC stream.
         max_rejects: A source with more rejects is given up with a `SourceError`.
     """
 
@@ -59,6 +72,15 @@ class ReadOptions:
     max_header_bytes: int = 1 << 20
     max_line_bytes: int = 64 << 20
     max_decoded_bytes: int = 64 << 20
+    max_source_bytes: int = 1 << 40
+    max_ratio: int = 400
+    max_layers: int = 2
+    max_window_bytes: int = 128 << 20
+    max_columns: int = 10_000
+    max_members: int = 100_000
+    max_path_bytes: int = 1_024
+    max_message_bytes: int = 1 << 30
+    max_message_rows: int = 1 << 24
     max_rejects: int = 1_000_000
 
 
@@ -80,6 +102,8 @@ class Tally:
         skipped: Units that hold no text of their own, by kind.
         bytes_read: Bytes of the source (as stored) consumed so far, for progress.
         format: Name of the container and its compression, such as ``warc.gz``; empty before it is known.
+        watch: Told which unit is parsed, so that one that hangs or crashes a parser is known; None between units.
+        given_up: Units that did, by position, with reason and detail of their rejects.
     """
 
     records: int = 0
@@ -87,6 +111,20 @@ class Tally:
     skipped: Counter[str] = field(default_factory=Counter)
     bytes_read: int = 0
     format: str = ""
+    watch: Callable[[int | None], None] = field(default=lambda _: None, repr=False)
+    given_up: Mapping[int, tuple[str, str]] = field(default_factory=dict, repr=False)
+
+    def takes(self, position: int, options: ReadOptions) -> bool:
+        """Say that the unit at a position is about to be parsed; False if it must not be: it is a reject then."""
+        self.watch(position)
+        if position not in self.given_up:
+            return True
+        self.reject(position, *self.given_up[position], options)
+        return False
+
+    def rests(self) -> None:
+        """Say that no unit is being parsed, and that reading goes on."""
+        self.watch(None)
 
     @property
     def read(self) -> int:

@@ -17,10 +17,13 @@ from provenance.readers.batches import at_positions, declaration_lists
 from provenance.readers.card import card_declarations
 from provenance.readers.columns import Columns, declaration, resolve
 from provenance.readers.dates import EPOCH, FIRST_PAGE, LAST, parse_date
+from provenance.readers.marks import Span
 from provenance.readers.options import Positions, ReadOptions, Source, Tally
+from provenance.readers.pieces import opened
+from provenance.readers.remote import is_remote
 
-DAMAGE: Final = (OSError, pa.ArrowException, UnicodeDecodeError)
-"""What Arrow raises on a damaged file; names of columns that are no UTF-8 are the last."""
+DAMAGE: Final = (OSError, pa.ArrowException, UnicodeDecodeError, RuntimeError)
+"""What Arrow raises on a damaged file; the last two for names of columns that are no UTF-8, and for lying metadata."""
 
 _MAX_DECLARATIONS: Final = 32
 
@@ -32,7 +35,7 @@ def open_parquet(source: Source) -> pq.ParquetFile:
         SourceError: Its footer is missing or broken.
     """
     try:
-        file = pq.ParquetFile(source.location, pre_buffer=False, buffer_size=1 << 20, page_checksum_verification=True)
+        file = pq.ParquetFile(_opened(source), pre_buffer=False, buffer_size=1 << 20, page_checksum_verification=True)
         _ = file.schema_arrow.names
         return file
     except DAMAGE as error:
@@ -43,10 +46,17 @@ def open_parquet(source: Source) -> pq.ParquetFile:
         ) from error
 
 
+def _opened(source: Source) -> Any:
+    return opened(source.location) if is_remote(source.location) else source.location
+
+
 def read_parquet(
-    source: Source, options: ReadOptions, tally: Tally, only: Positions | None = None
+    source: Source, options: ReadOptions, tally: Tally, only: Positions | None = None, span: Span | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of the rows of a Parquet file. A row group with a damaged page loses its remaining rows to rejects."""
+    """Batches of the rows of a Parquet file, or of a span of its row groups.
+
+    A row group with a damaged page loses its remaining rows to rejects.
+    """
     with open_parquet(source) as file:
         if file.metadata.num_rows == 0 and options.text_column is None:
             return
@@ -60,8 +70,10 @@ def read_parquet(
             )
         columns = columns_of(file.schema_arrow, options, source.uri)
         card = card_declarations(source)
-        for first, rows in table_batches(file, columns.top_level, options, tally, only):
-            for batch in _raw_batches(rows, first, columns, card, options, tally):
+        for first, rows in table_batches(file, columns.top_level, options, tally, only, span):
+            positions = np.arange(first, first + rows.num_rows, dtype=np.int64)
+            for batch in raw_batches(rows, positions, columns, card, options, tally):
+                tally.bytes_read = min(tally.bytes_read, source.bytes)
                 kept = batch if only is None else at_positions(batch, only)
                 if kept.num_rows:
                     yield kept
@@ -80,14 +92,21 @@ def columns_of(arrow: pa.Schema, options: ReadOptions, place: str) -> Columns:
 
 
 def table_batches(
-    file: pq.ParquetFile, paths: list[str] | None, options: ReadOptions, tally: Tally, only: Positions | None = None
+    file: pq.ParquetFile,
+    paths: list[str] | None,
+    options: ReadOptions,
+    tally: Tally,
+    only: Positions | None = None,
+    span: Span | None = None,
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Batches of a file with the number of their first row; what can't be decoded becomes rejects.
 
     Row groups, and batches of them, without any of the positions ``only`` are left out.
     """
-    first = 0
-    for group in range(file.metadata.num_row_groups):
+    span = span or Span()
+    first = span.first.row
+    groups: int = file.metadata.num_row_groups
+    for group in range(span.first.offset, groups if span.stop is None else min(span.stop, groups)):
         metadata = file.metadata.row_group(group)
         done = 0
         if not _any_between(only, first, first + metadata.num_rows):
@@ -95,7 +114,8 @@ def table_batches(
             continue
         try:
             size = batch_size(metadata, options)
-            for batch in file.iter_batches(size, row_groups=[group], columns=paths, use_threads=False):
+            decoded = file.iter_batches(size, row_groups=[group], columns=paths, use_threads=False)
+            while (batch := _decoded(decoded, first + done, tally)) is not None:
                 if _any_between(only, first + done, first + done + batch.num_rows):
                     yield first + done, batch
                 done += batch.num_rows
@@ -103,7 +123,19 @@ def table_batches(
             for row in range(first + done, first + metadata.num_rows):
                 tally.reject(row, "damaged-row-group", f"row group {group}: {_first_line(error)}", options)
         first += metadata.num_rows
-        tally.bytes_read += sum(metadata.column(index).total_compressed_size for index in range(metadata.num_columns))
+        # Sizes as stored stand in the columns' metadata, and where that lies, Arrow ends the process.
+        tally.bytes_read += metadata.total_byte_size
+
+
+def _decoded(batches: Iterator[pa.RecordBatch], row: int, tally: Tally) -> pa.RecordBatch | None:
+    """The next batch. Its unit is told from the rows by its sign: what breaks the decoder breaks it for all of them."""
+    unit = -1 - row
+    tally.watch(unit)
+    if unit in tally.given_up:
+        raise OSError(": ".join(tally.given_up[unit]))
+    batch = next(batches, None)
+    tally.rests()
+    return batch
 
 
 def _any_between(only: Positions | None, first: int, end: int) -> bool:
@@ -116,15 +148,15 @@ def batch_size(group: pq.RowGroupMetaData, options: ReadOptions) -> int:
     return max(1, min(options.batch_rows, options.batch_bytes // bytes_per_row))
 
 
-def _raw_batches(
+def raw_batches(
     rows: pa.RecordBatch,
-    first: int,
+    positions: Positions,
     columns: Columns,
     card: list[tuple[str, str, str]],
     options: ReadOptions,
     tally: Tally,
 ) -> Iterator[pa.RecordBatch]:
-    positions = pa.array(np.arange(first, first + rows.num_rows, dtype=np.int64))
+    """Rows of a table as batches of `schema.RAW`; what has no text, or too much, becomes a reject."""
     text = _column(rows, columns.text)
     if isinstance(text.type, pa.DictionaryType):
         text = text.dictionary_decode()
@@ -138,7 +170,7 @@ def _raw_batches(
         url = pc.if_else(pc.match_substring_regex(own_id, "^https?://"), own_id, pa.scalar(None, pa.string()))
     moments, origins = _dates(rows, columns)
     arrays = [
-        positions,
+        pa.array(positions),
         own_id,
         url,
         moments,
@@ -147,11 +179,15 @@ def _raw_batches(
         _declared(rows, columns, card),
         pa.repeat(False, rows.num_rows),
     ]
-    dropped = missing | overlong
+    given_up = np.isin(positions, list(tally.given_up))
+    dropped = missing | overlong | given_up
     for index in np.flatnonzero(dropped):
+        if given_up[index]:
+            tally.reject(int(positions[index]), *tally.given_up[int(positions[index])], options)
+            continue
         reason = "too-long" if overlong[index] else "bad-utf8" if index in bad_bytes else "no-text"
         detail = f"{sizes[index]} bytes" if overlong[index] else f"column {columns.text!r}"
-        tally.reject(first + int(index), reason, detail, options)
+        tally.reject(int(positions[index]), reason, detail, options)
     if dropped.any():
         kept = pa.array(~dropped)
         arrays, sizes = [array.filter(kept) for array in arrays], sizes[~dropped]

@@ -9,15 +9,25 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple, TypeAlias, cast
 
 from provenance.errors import SourceError
+from provenance.readers import remote
+from provenance.readers.options import ReadOptions
+from provenance.readers.streams import Stream
 
-_CHUNK: Final = 1 << 15
-_PIECE: Final = 1 << 20
+CHUNK: Final = 1 << 15
+PIECE: Final = 1 << 20
+LOOK_BACK: Final = 1 << 18
+MAX_FAULTS: Final = 1_000
 _MAGIC: Final = b"\x1f\x8b\x08"
-_LOOK_BACK: Final = 1 << 18
-_MAX_FAULTS: Final = 1_000
+_FREE: Final = 256 << 20
+"""Bytes that a stream may decompress to whatever their ratio."""
+
+Place: TypeAlias = str | Callable[[], BinaryIO]
+"""A path or URL, or what opens a part of a file."""
+
+Progress: TypeAlias = Callable[[int], None]
 
 
 class Piece(NamedTuple):
@@ -36,72 +46,146 @@ class Piece(NamedTuple):
     clean: bool = True
 
 
-def pieces(location: str, compression: str, progress: Callable[[int], None], start: int = 0) -> Iterator[Piece]:
+class Meter:
+    """Counts what a source decompresses to, against its caps."""
+
+    def __init__(self, caps: ReadOptions) -> None:
+        self._caps = caps
+        self._total = self._expanded = self._base = 0
+
+    def charge(self, size: int, consumed: int) -> str | None:
+        """Count ``size`` bytes decompressed by offset ``consumed`` of the file; the fault if the ratio is absurd.
+
+        Raises:
+            SourceError: The source decompresses to more than ``max_source_bytes``.
+        """
+        self._total += size
+        self._expanded += size
+        if self._total > self._caps.max_source_bytes:
+            raise SourceError(
+                f"The source decompresses to more than {self._caps.max_source_bytes} bytes",
+                place=f"byte {consumed}",
+                next_step="Split it, if it is what it should be",
+            )
+        if self._expanded <= _FREE + self._caps.max_ratio * max(0, consumed - self._base):
+            return None
+        self._expanded, self._base = 0, consumed
+        return f"decompresses to more than {self._caps.max_ratio} times its size"
+
+
+def fault_reason(message: str) -> str:
+    """The reason of a reject, from the fault of a piece."""
+    if "times its size" in message:
+        return "ratio"
+    return "truncated" if "ends" in message or "incomplete" in message else "damaged-member"
+
+
+def opened(place: Place) -> BinaryIO:
+    """Open a file, a remote object or a part of either, to be read from any offset."""
+    if not isinstance(place, str):
+        return place()
+    return remote.open_remote(place) if remote.is_remote(place) else Path(place).open("rb")
+
+
+def pieces(
+    location: Place, compression: str, progress: Progress, start: int = 0, caps: ReadOptions | None = None
+) -> Iterator[Piece]:
     """Decompress a file.
 
     Args:
-        location: The file.
-        compression: ``""``, ``gz``, ``zst`` or ``lz4``.
+        location: The file: a path, a URL, or what opens it.
+        compression: ``""``, ``gz``, ``zst``, ``lz4``, ``bz2``, ``xz``, or several with dots, the outermost last.
         progress: Told how many bytes of the file have been consumed.
         start: Offset in the file to begin at: any for a plain file, that of a member for gzip, else 0.
+        caps: Bounds of what it may decompress to; the defaults if left out.
 
     Raises:
-        SourceError: The file can't be opened or read.
+        SourceError: The file can't be opened or read, or decompresses to too much.
     """
+    meter = Meter(caps or ReadOptions())
+    inner, _, outer = compression.rpartition(".")
     try:
-        with Path(location).open("rb") as file:
+        with opened(location) as file:
             file.seek(start)
-            if compression == "gz":
-                yield from _gzip(file, progress)
-            elif compression:
-                yield from _library(file, compression, progress)
-            else:
-                while data := file.read(_PIECE):
-                    progress(file.tell())
-                    yield Piece(data)
+            found = _decompressed(file, outer, meter, progress, caps or ReadOptions())
+            while inner:
+                inner, _, next_outer = inner.rpartition(".")
+                found = _nested(found, next_outer, caps or ReadOptions())
+            yield from found
     except OSError as error:
+        place = remote.without_secrets(location) if isinstance(location, str) else ""
         raise SourceError(
-            f"Reading failed: {error.strerror or error}", place=location, next_step="Check the disk and try again"
+            f"Reading failed: {error.strerror or error}",
+            place=place,
+            next_step="Check the connection and try again"
+            if isinstance(location, str) and remote.is_remote(location)
+            else "Check the disk and try again",
         ) from error
 
 
-def _library(file: BinaryIO, compression: str, progress: Callable[[int], None]) -> Iterator[Piece]:
-    from fastwarc.stream_io import Lz4Reader, ZstdReader
+def _decompressed(
+    file: BinaryIO, compression: str, meter: Meter, progress: Progress, caps: ReadOptions
+) -> Iterator[Piece]:
+    if compression == "gz":
+        yield from _gzip(file, meter, progress)
+    elif compression:
+        from provenance.readers.members import members
 
-    reader = (ZstdReader if compression == "zst" else Lz4Reader)(file)
-    try:
-        while data := reader.read(_PIECE):
+        yield from members(file, compression, meter, progress, caps)
+    else:
+        while data := file.read(PIECE):
             progress(file.tell())
             yield Piece(data)
-    except (OSError, EOFError, ValueError) as error:
-        yield Piece(b"", fault=f"{compression}: {error}")
 
 
-def _gzip(file: BinaryIO, progress: Callable[[int], None]) -> Iterator[Piece]:
+def _nested(found: Iterator[Piece], compression: str, caps: ReadOptions) -> Iterator[Piece]:
+    """Decompress what was decompressed. A fault of the outer stream is passed on where it ends the inner one."""
+    faults: list[str] = []
+
+    def chunks() -> Iterator[bytes]:
+        for piece in found:
+            yield piece.data
+            if piece.fault is not None:
+                faults.append(piece.fault)
+                return
+
+    inner = cast("BinaryIO", Stream(chunks()))
+    told = False
+    for piece in _decompressed(inner, compression, Meter(caps), lambda _: None, caps):
+        told = told or bool(faults and piece.fault)
+        yield piece._replace(fault=faults[0]) if piece.fault is not None and faults else piece
+    if faults and not told:
+        yield Piece(b"", fault=faults[0])
+
+
+def _gzip(file: BinaryIO, meter: Meter, progress: Progress) -> Iterator[Piece]:
     faults = 0
-    data, clean = file.read(_CHUNK), True
+    member: _Member | None = None
+    data, clean = file.read(CHUNK), True
     while data:
         begin = file.tell() - len(data)
         if not data.strip(b"\0"):
-            data = file.read(_CHUNK)  # zeros behind the last member are padding
+            data = file.read(CHUNK)  # zeros behind the last member are padding
             continue
         if not _MAGIC.startswith(data[:3]):
             yield Piece(b"", begin, "bytes that are no gzip member", clean)
             fault: str | None = "no gzip"
+            member = None
         else:
-            member = _Member(file, begin, data, clean, progress)
+            member = _Member(file, begin, data, clean, meter, progress)
             yield from member
             data, fault = member.rest, member.fault
-            if fault is not None and not data:
-                return
         if fault is not None:
+            # A damaged member can seem to last until the file ends: those inside it are looked for all the same.
             faults += 1
-            if faults > _MAX_FAULTS:
-                raise SourceError(f"More than {_MAX_FAULTS} damaged gzip members", place=f"byte {begin}")
+            if faults > MAX_FAULTS and member is not None and member.ended:
+                return
+            if faults > MAX_FAULTS:
+                raise SourceError(f"More than {MAX_FAULTS} damaged gzip members", place=f"byte {begin}")
             end = file.tell() - len(data)
-            data, clean = _next_member(file, max(begin + 1, end - _LOOK_BACK)), False
+            data, clean = _next_member(file, max(begin + 1, end - LOOK_BACK)), False
         elif not data:
-            data, clean = file.read(_CHUNK), True
+            data, clean = file.read(CHUNK), True
         else:
             clean = True
 
@@ -109,9 +193,10 @@ def _gzip(file: BinaryIO, progress: Callable[[int], None]) -> Iterator[Piece]:
 class _Member:
     """One gzip member: iterate it for its pieces, then ``rest`` and ``fault`` say how it ended."""
 
-    def __init__(self, file: BinaryIO, begin: int, data: bytes, clean: bool, progress: Callable[[int], None]) -> None:
-        self.file, self.begin, self.clean, self.progress = file, begin, clean, progress
+    def __init__(self, file: BinaryIO, begin: int, data: bytes, clean: bool, meter: Meter, progress: Progress) -> None:
+        self.file, self.begin, self.clean, self.meter, self.progress = file, begin, clean, meter, progress
         self.rest = data
+        self.ended = False
         self.fault: str | None = None
 
     def __iter__(self) -> Iterator[Piece]:
@@ -120,10 +205,15 @@ class _Member:
         first = True
         while True:
             try:
-                out = inflater.decompress(data, _PIECE)
+                out = inflater.decompress(data, PIECE)
             except zlib.error as error:
                 self.fault, self.rest = f"gzip: {error}", data
                 yield Piece(self._salvage(delivered), mark if first else None, self.fault, self.clean)
+                return
+            self.fault = self.meter.charge(len(out), self.file.tell())
+            if self.fault is not None:
+                self.rest = inflater.unconsumed_tail
+                yield Piece(b"", mark if first else None, self.fault, self.clean)
                 return
             if out or inflater.eof:
                 delivered += len(out)
@@ -134,28 +224,31 @@ class _Member:
                 self.progress(self.file.tell() - len(self.rest))
                 return
             data = inflater.unconsumed_tail
-            if not data and len(out) < _PIECE:
-                data = self.file.read(_CHUNK)
+            if not data and len(out) < PIECE:
+                data = self.file.read(CHUNK)
                 self.progress(self.file.tell())
                 if not data:
-                    self.fault, self.rest = "gzip: the file ends inside a member", b""
+                    self.fault, self.rest, self.ended = "gzip: the file ends inside a member", b"", True
                     yield Piece(b"", mark if first else None, self.fault, self.clean)
                     return
 
     def _salvage(self, delivered: int) -> bytes:
         """What stands before the damage and the failed call did not hand out (less than one chunk's worth)."""
         end = self.file.tell()
-        self.file.seek(self.begin)
+        try:
+            self.file.seek(self.begin)
+        except OSError:  # a stream that can't go back so far
+            return b""
         inflater, done, saved = zlib.decompressobj(31), 0, bytearray()
         remaining = end - self.begin
-        step = _CHUNK
+        step = CHUNK
         try:
             while remaining > 0:
                 here = self.file.tell()
                 data = self.file.read(min(step, remaining))
                 before = inflater.copy() if step > 1 else inflater
                 try:
-                    out = inflater.decompress(data, 2 * _PIECE)
+                    out = inflater.decompress(data, 2 * PIECE)
                 except zlib.error:
                     if step == 1:
                         break
@@ -165,7 +258,7 @@ class _Member:
                 remaining -= len(data)
                 saved += out[max(0, delivered - done) :]
                 done += len(out)
-                if inflater.eof or inflater.unconsumed_tail or len(saved) > _PIECE:
+                if inflater.eof or inflater.unconsumed_tail or len(saved) > PIECE:
                     break
         finally:
             self.file.seek(end)
@@ -175,22 +268,22 @@ class _Member:
 def _next_member(file: BinaryIO, offset: int) -> bytes:
     """Seek to the next place from ``offset`` on that inflates like a member; its first bytes, or none."""
     file.seek(offset)
-    data = file.read(_CHUNK)
+    data = file.read(CHUNK)
     while data:
         here = file.tell() - len(data)
         at = data.find(_MAGIC)
         while at >= 0:
             file.seek(here + at)
-            candidate = file.read(_CHUNK)
+            candidate = file.read(CHUNK)
             if _inflates(candidate):
                 return candidate
             at = data.find(_MAGIC, at + 1)
         file.seek(here + len(data))
-        more = file.read(_CHUNK)
+        more = file.read(CHUNK)
         if not more:
             break
         file.seek(here + len(data) - 2)
-        data = file.read(_CHUNK)
+        data = file.read(CHUNK)
     return b""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,29 @@ from provenance.readers.open import open_records
 from provenance.readers.options import ReadOptions, Source, Tally
 
 Positions = npt.NDArray[np.int64]
+
+
+TABLES: Final = frozenset({"parquet", "csv", "arrow", "arrows"})
+"""Containers whose rows are copied with their own columns."""
+
+
+def own_tables(
+    source: Source, options: ReadOptions, positions: Positions
+) -> tuple[pa.Schema, Iterator[tuple[Positions, pa.Table]]]:
+    """Kept rows of a table (a container of `TABLES`) with its own columns, order and types, as from `parquet_tables`.
+
+    The columns of a CSV or TSV file are text, as it stands there.
+    """
+    container = detect(source, options).container
+    if container == "csv":
+        from provenance.readers.delimited import csv_tables
+
+        return csv_tables(source, options, positions)
+    if container in ("arrow", "arrows"):
+        from provenance.readers.ipc import ipc_tables
+
+        return ipc_tables(source, options, positions)
+    return parquet_tables(source, options, positions)
 
 
 def parquet_tables(
@@ -55,7 +79,7 @@ def _parquet_tables(source: Source, options: ReadOptions, positions: Positions) 
                 for batch in file.iter_batches(batch_size(metadata, options), row_groups=[group]):
                     kept = wanted[slice(*np.searchsorted(wanted, [at, at + batch.num_rows]))]
                     if len(kept):
-                        yield kept, _taken(pa.table(batch), kept - at)
+                        yield kept, taken(pa.table(batch), kept - at)
                     at += batch.num_rows
             except DAMAGE as error:
                 raise SourceError(
@@ -65,7 +89,8 @@ def _parquet_tables(source: Source, options: ReadOptions, positions: Positions) 
                 ) from error
 
 
-def _taken(table: pa.Table, indices: Positions) -> pa.Table:
+def taken(table: pa.Table, indices: Positions) -> pa.Table:
+    """Return the rows of a table at these places."""
     if len(indices) == table.num_rows:
         return table
     try:
@@ -87,8 +112,8 @@ def jsonl_lines(source: Source, options: ReadOptions, positions: Positions) -> I
     from provenance.readers.lines import lines
     from provenance.readers.pieces import pieces
 
-    form = detect(source)
-    stream = pieces(source.location, form.compression, lambda _: None)
+    form = detect(source, options)
+    stream = pieces(source.location, form.compression, lambda _: None, caps=options)
     wanted = iter(positions.tolist())
     position = next(wanted, None)
     if form.container == "json":

@@ -1,11 +1,13 @@
-"""Finding sources: paths, folders and globs become a sorted list of files with canonical names.
+"""Finding sources: paths, folders, globs and URLs become a sorted list of files and objects with canonical names.
 
 A source's URI is what record ids hash, so it must not depend on where the input lies:
 
 - with ``root``, the path relative to it;
 - without, relative to the folder that was given (for a glob: to its part before the first wildcard), or
   the file's own name where a file was given;
-- if two sources would then share a name, all are named relative to their deepest common folder.
+- if two sources would then share a name, all are named relative to their deepest common folder;
+- an object behind a URL is named by its scheme, host (or bucket) and path, without user, password and query;
+- standard input by the name that is given for it.
 
 URIs use ``/`` and Unicode NFC, since file systems disagree on both.
 """
@@ -19,9 +21,13 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from provenance.errors import SourceError, UsageError
+from provenance.readers import remote
 from provenance.readers.options import Source
+from provenance.readers.stdin import spool
 
 _SIDE_FILE: Final = re.compile(
     r"^(?:[._].*|.*~|(?:readme|licen[sc]e|copying|notice|changelog|citation|authors)(?:\..*)?"
@@ -34,25 +40,68 @@ _MEDIA: Final = re.compile(
 )
 
 
-def find_sources(paths: Sequence[str], root: str | None = None) -> list[Source]:
-    """The files that ``paths`` name, each once, sorted by URI.
+STDIN: Final = "-"
+
+
+def find_sources(paths: Sequence[str], root: str | None = None, source_name: str | None = None) -> list[Source]:
+    """The files and objects that ``paths`` name, each once, sorted by URI.
 
     Folders are walked recursively without following links to folders; hidden files, and side files such
     as READMEs, indexes, checksums and manifests, are passed over there (a file named outright never is).
 
     Args:
-        paths: Files, folders, or patterns with ``*``, ``?``, ``[…]`` and ``**``.
+        paths: Files, folders, patterns with ``*``, ``?``, ``[…]`` and ``**``, URLs of objects, folders and patterns
+            (of ``http`` and ``https`` objects only), or ``-`` for standard input.
         root: Folder that URIs are relative to.
+        source_name: URI of standard input, which is copied to a temporary file; `stdin.discard` removes that.
 
     Raises:
         UsageError: A path does not exist, a pattern matches nothing, a folder holds nothing to read, or a
-            file lies outside ``root``.
-        SourceError: A file or folder may not be read.
+            file lies outside ``root``; standard input has no name, or a name is given without it.
+        SourceError: A file or folder may not be read, or an object can't be reached.
     """
     if not paths:
         raise UsageError("No input was given", next_step="Name at least one file, folder or pattern")
+    if (STDIN in paths) != (source_name is not None):
+        cause = "Standard input has no name" if source_name is None else "A name for standard input is given without it"
+        step = "such as crawl.jsonl: --source-name NAME" if source_name is None else "Name `-` among the paths as well"
+        raise UsageError(cause, place=STDIN, next_step=f"Give it one, {step}" if source_name is None else step)
     if root is not None and not Path(root).is_dir():
         raise UsageError("The root is not a folder", place=root, next_step="Give --root a folder that holds the input")
+    objects: dict[str, Source] = {}
+    for path in paths:
+        if remote.is_remote(path):
+            objects |= {source.uri: source for source in _objects(path)}
+    files = [_local(path) for path in paths if path != STDIN and not remote.is_remote(path)]
+    sources = [*_files(files, root), *objects.values()]
+    if source_name is not None:
+        if any(source.uri == source_name for source in sources):
+            raise UsageError("Another source has this name", place=source_name, next_step="Give standard input another")
+        sources.append(spool(source_name))
+    return sorted(sources, key=lambda source: source.uri)
+
+
+def _objects(url: str) -> list[Source]:
+    every = remote.expand(url)
+    data = [found for found in every if not _is_side(found.path.rpartition("/")[2])] if len(every) > 1 else every
+    if not data:
+        raise UsageError(
+            "No object is there that could be read",
+            place=remote.without_secrets(url),
+            next_step="Check the address, or name the objects themselves",
+        )
+    return [Source(found.url, remote.canonical_name(found.url), found.size) for found in data]
+
+
+def _is_side(name: str) -> bool:
+    return _SIDE_FILE.match(name) is not None or _MEDIA.search(name) is not None
+
+
+def _local(path: str) -> str:
+    return url2pathname(urlsplit(path).path) if path.lower().startswith("file://") else path
+
+
+def _files(paths: Sequence[str], root: str | None) -> list[Source]:
     found: dict[str, str] = {}
     for path in paths:
         for file, base in _expand(path):
@@ -63,13 +112,11 @@ def find_sources(paths: Sequence[str], root: str | None = None) -> list[Source]:
     elif len(set(found.values())) < len(found):
         common = os.path.commonpath([str(Path(file).parent) for file in found])
         found = {file: _relative(file, common) for file in found}
-    return sorted((_source(file, name) for file, name in found.items()), key=lambda source: source.uri)
+    return [_source(file, name) for file, name in found.items()]
 
 
 def _expand(path: str) -> Iterator[tuple[str, str]]:
     """Files that one path names, each with the folder its name is relative to."""
-    if re.match(r"^[a-z][a-z0-9+.-]+://", path, re.IGNORECASE):
-        raise UsageError("Only local files can be read", place=path, next_step="Download it first, then name the file")
     place = Path(path)
     try:
         if place.is_dir():
@@ -104,7 +151,7 @@ def _walk(folder: Path) -> Iterator[str]:
         folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
         for name in sorted(files):
             file = Path(parent, name)
-            if not _SIDE_FILE.match(name) and not _MEDIA.search(name) and file.is_file():
+            if not _is_side(name) and file.is_file():
                 yield str(file)
 
 

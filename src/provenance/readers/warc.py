@@ -4,7 +4,8 @@ Done here rather than by a library because FastWARC and warcio end quietly on a 
 swallow what follows an overlong Content-Length. Every record start in the file comes out as one `Frame`:
 whole, or with the fault that makes it a reject. Behind a fault the reader resynchronises at the next
 ``WARC/1.`` line or member. What it finds so is `recovered`, since a payload can forge a record, until
-a record begins at a member of a file compressed record by record: no payload can forge that.
+a record begins at a member of a file compressed record by record, which no payload can forge. Where a member was
+damaged, its payload may hold members as well, so that they count again only when the longest record is behind.
 
 Record layout: ISO 28500:2017, sections 4 and 6, annex on compression.
 """
@@ -16,19 +17,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from provenance.readers.grammar import WARC, Grammar
+from provenance.readers.marks import Mark, Misled, Span
 from provenance.readers.options import ReadOptions
-from provenance.readers.pieces import Piece
+from provenance.readers.pieces import Piece, fault_reason
 from provenance.readers.window import Fault, Member, Window
 
 SHARED_MEMBER: Final = 1 << 62
 """Added to the uncompressed offset of a record that shares its member with an earlier one although the file
 is compressed record by record, so that its position can't be taken for a member's."""
 
-_START: Final = re.compile(rb"(?:\A|(?<=[\r\n]))WARC/[0-9]\.[0-9]{1,3}[ \t]*\r?\n[^\r\n:]{1,80}:")
-_VERSION: Final = re.compile(rb"WARC/[0-9]")
-_HEADER_END: Final = re.compile(rb"\r?\n\r?\n")
-_FIELD: Final = re.compile(r"^([^:\n]+):([^\n]*)", re.MULTILINE)
-_FOLDED: Final = re.compile(rb"\n[ \t]")
 _LENGTH: Final = re.compile(rb"^[0-9]{1,18}$")
 _FIRST_STEP: Final = 1 << 11
 _STEP: Final = 1 << 16
@@ -57,35 +55,61 @@ class Frame:
 
 
 def frames(
-    open_at: Callable[[int], Iterator[Piece]], compression: str, size: int, options: ReadOptions
+    open_at: Callable[[int], Iterator[Piece]],
+    compression: str,
+    size: int,
+    options: ReadOptions,
+    grammar: Grammar | None = None,
+    span: Span | None = None,
 ) -> Iterator[Frame]:
-    """Every record of a WARC or WET file in order.
+    """Every record of a crawl file in order.
 
     Args:
         open_at: Opens the decompressed stream at an offset of the file (any for plain, a member's for gzip, else 0).
         compression: ``""``, ``gz``, ``zst`` or ``lz4``.
         size: Size of the file as stored.
         options: The caps.
+        grammar: How records begin; as in WARC if left out.
+        span: The part to read of a file that is plain or compressed record by record; its end is set when it is read.
+
+    Raises:
+        Misled: The part begins at a guess, and where a record is can't be said without what stands before it.
     """
-    return _Framer(open_at, compression, size, options).run()
+    return _Framer(open_at, compression, size, options, grammar or WARC, span or Span()).run()
 
 
 class _Framer:
     """The state of one pass: where it is, whether the file is record-wise, whether it is recovering."""
 
     def __init__(
-        self, open_at: Callable[[int], Iterator[Piece]], compression: str, size: int, options: ReadOptions
+        self,
+        open_at: Callable[[int], Iterator[Piece]],
+        compression: str,
+        size: int,
+        options: ReadOptions,
+        grammar: Grammar,
+        span: Span,
     ) -> None:
-        self.open_at, self.compression, self.options = open_at, compression, options
+        self.open_at, self.compression, self.options, self.grammar = open_at, compression, options, grammar
         self.size = size if not compression else None
-        self.window = Window(open_at(0))
-        self.recordwise: bool | None = None if compression == "gz" else False
-        self.recovered = False
-        self.rewinds = 0
-        self.first = True
+        self.span, self.begin = span, span.first
+        self.window = Window(open_at(self.begin.offset), self.begin.stream)
+        self.first = self.begin.offset == 0
+        self.recordwise: bool | None = (None if self.first else True) if compression == "gz" else False
+        recovered, unaligned, self.doubtful, self.rewinds = self.begin.state or (0, 0, 0, 0)
+        self.recovered, self.aligned = bool(recovered), not unaligned
+
+    def distrust(self, fault: Fault) -> None:
+        """What comes behind a damaged member is recovered; members are, until no record can reach as far."""
+        self.recovered = True
+        self.doubtful = max(self.doubtful, fault.compressed + self.options.max_record_bytes)
+
+    def believes(self, member: Member) -> bool:
+        """Whether a record that begins with this member is none that a payload forged."""
+        return self.aligned and self.recordwise is True and member.clean and member.compressed >= self.doubtful
 
     def run(self) -> Iterator[Frame]:
-        at = 0
+        at = self.begin.stream
         while True:
             behind = at
             at = self.window.skip_blank(at)
@@ -96,10 +120,25 @@ class _Framer:
             if at >= self.window.end:
                 return
             member = self._member_before(behind, at)
+            if member is not None and member.harmed >= 0:
+                self.doubtful = max(self.doubtful, member.harmed + self.options.max_record_bytes)
+            self.span.end = self._end(at, member)
+            if self.span.end is not None:
+                return
             yield from (step := _Step(self, at, member)).run()
             at = step.next
             self._settle(at)
             self.window.drop(at)
+
+    def _end(self, at: int, member: Member | None) -> Mark | None:
+        """The mark at ``at``, if a record there is the next part's."""
+        place = at if not self.compression else member.compressed if member is not None and member.clean else -1
+        if self.span.stop is None or place < self.span.stop or self.recordwise is not bool(self.compression):
+            return None
+        recovered = self.recovered and not (member is not None and self.believes(member))
+        doubtful = self.doubtful if self.doubtful > place else 0
+        state = (int(recovered), int(not self.aligned), doubtful, self.rewinds)
+        return Mark(place, 0, at, state if any(state) else ())
 
     def _settle(self, at: int) -> None:
         """Forget damage of members that end by ``at``: the record just read has answered for it."""
@@ -113,7 +152,7 @@ class _Framer:
         if not window.faults or not behind <= window.faults[0].offset <= at:
             return None
         fault = window.faults.popleft()
-        self.recovered = True
+        self.distrust(fault)
         return Frame(fault.compressed, {}, b"", _reason(fault), fault.message, True)
 
     def _member_before(self, behind: int, at: int) -> Member | None:
@@ -135,6 +174,8 @@ class _Framer:
             self.recordwise = member is not None
         if not self.recordwise:
             return at
+        if member is None and self.span.guessed:
+            raise Misled
         return member.compressed if member is not None else SHARED_MEMBER + at
 
     def rewind(self, member: Member | None, to: int) -> None:
@@ -146,7 +187,7 @@ class _Framer:
         if member is not None and self.compression == "gz":
             self.window = Window(self.open_at(member.compressed), member.offset)
         else:
-            self.window = Window(self.open_at(0))
+            self.window = Window(self.open_at(self.begin.offset), self.begin.stream)
         while self.window.end <= to and self.window.fill(self.window.end + 1):
             self.window.drop(min(to, self.window.end))
 
@@ -159,7 +200,7 @@ class _Step:
         self.at, self.member = at, member
         self.next = at
         self.position = framer.position(at, member)
-        if member is not None and member.clean and framer.recordwise:
+        if member is not None and framer.believes(member):
             framer.recovered = False
         elif member is not None and not member.clean:
             framer.recovered = True
@@ -169,7 +210,7 @@ class _Step:
     def run(self) -> Iterator[Frame]:
         window, at = self.window, self.at
         if not self._begins(at):
-            yield self._faulty("not-a-record", "no WARC version line where a record should begin")
+            yield self._faulty("not-a-record", f"no {self.framer.grammar.name} where a record should begin")
             self._resynchronise(at)
             return
         body = self._header_end()
@@ -181,7 +222,7 @@ class _Step:
             yield self._faulty("truncated", "the header does not end before the next member")
             self.next = inner.offset
             return
-        self.headers = parse_headers(window.get(at, body))
+        self.headers = self.framer.grammar.parse(window.get(at, body))
         length = self.headers.get("content-length")
         if length is None or not _LENGTH.match(length.encode("utf-8", "replace")):
             shown = "is missing" if length is None else f"is {length[:40]!r}"
@@ -207,7 +248,8 @@ class _Step:
         while True:
             reach = min(reach + (_STEP if reach > at else _FIRST_STEP), limit)
             alive = window.fill(reach)
-            found = _HEADER_END.search(window.buffer, max(searched - 3, at) - window.base, reach - window.base)
+            end = self.framer.grammar.header_end
+            found = end.search(window.buffer, max(searched - 3, at) - window.base, reach - window.base)
             if found is not None:
                 return window.base + found.end()
             searched = min(reach, window.end)
@@ -230,8 +272,17 @@ class _Step:
             yield self._damaged(fault)
             return
         if inner is not None:
+            if whole and self._plausible_end(stop, window.skip_blank(stop)):
+                # Either the length is wrong, or the member was cut where a payload wanted it to be.
+                self.framer.doubtful = max(self.framer.doubtful, inner.compressed + self.options.max_record_bytes)
+                self.framer.recovered = True
             yield self._faulty("content-length", f"Content-Length {length} reaches into the next member")
             self.next = inner.offset
+            return
+        if self.recovered and (other := self._record_within(body, stop)) is not None:
+            # A forged record could claim the sound ones behind it.
+            yield self._faulty("content-length", f"Content-Length {length} reaches over another record")
+            self.next = other
             return
         if not whole:
             yield self._faulty("truncated", f"the file ends {stop - window.end} bytes before the record does")
@@ -255,7 +306,8 @@ class _Step:
             return True
         if any(stop <= member.offset <= after for member in window.members):
             return True
-        return self._begins(after)
+        # Its own blank lines end a record too: damage to the next one's first line is not its fault.
+        return self._begins(after) or window.get(stop, stop + 4) == b"\r\n\r\n"
 
     def _long_block(self, body: int, length: int) -> Iterator[Frame]:
         """A block above the cap: stream over it; keep its beginning, which tells its kind."""
@@ -267,7 +319,7 @@ class _Step:
         while trusted and at < stop:
             alive = window.fill(min(stop, at + (1 << 20)) + 64)
             if candidate is None:
-                found = _START.search(window.buffer, max(at - 64, body) - window.base)
+                found = self.framer.grammar.start.search(window.buffer, max(at - 64, body) - window.base)
                 candidate = window.base + found.start() if found and window.base + found.start() < stop else None
             inner, fault = self._member_within(body, stop), self._fault_before(stop)
             if inner is not None or fault is not None or (not alive and window.end < stop):
@@ -295,18 +347,28 @@ class _Step:
 
     def _member_within(self, body: int, stop: int) -> Member | None:
         """In a record-wise file, a member inside the block that begins with a record: the length is too long."""
-        if self.member is None or self.framer.recordwise is False:
+        if self.member is None or self.framer.recordwise is False or not self.framer.aligned:
             return None
         for member in self.window.members:
             if member.offset >= stop:
                 break
-            if member.offset > body and self._begins(member.offset):
-                return member
+            if member.offset > body:
+                if self._begins(member.offset):
+                    return member
+                # Members are cut without regard to records, so that a payload can come to stand at the head of one.
+                if member.clean:
+                    self.framer.aligned = False
+                    return None
         return None
 
+    def _record_within(self, body: int, stop: int) -> int | None:
+        found = self.framer.grammar.start.search(self.window.buffer, body - self.window.base, stop - self.window.base)
+        return self.window.base + found.start() if found is not None else None
+
     def _begins(self, at: int) -> bool:
-        self.window.fill(at + 6)
-        return _VERSION.match(self.window.buffer, at - self.window.base) is not None
+        grammar = self.framer.grammar
+        self.window.fill(at + grammar.reach)
+        return grammar.begin.match(self.window.buffer, at - self.window.base) is not None
 
     def _fault_before(self, stop: int) -> Fault | None:
         for fault in self.window.faults:
@@ -319,7 +381,7 @@ class _Step:
         while self.window.faults and self.window.faults[0].offset <= fault.offset:
             self.window.faults.popleft()
         self.next = fault.offset
-        self.framer.recovered = True
+        self.framer.distrust(fault)
         return self._faulty(_reason(fault), fault.message)
 
     def _faulty(self, reason: str, detail: str) -> Frame:
@@ -333,7 +395,7 @@ class _Step:
             alive = window.fill(max(at, window.base) + _STEP)
             fault = next((f for f in window.faults if f.offset >= at), None)
             limit = fault.offset if fault is not None else window.end
-            found = _START.search(window.buffer, at - window.base)
+            found = self.framer.grammar.start.search(window.buffer, at - window.base)
             starts = [member.offset for member in window.members if member.offset >= at and self._begins(member.offset)]
             starts += [window.base + found.start()] if found is not None else []
             if starts and min(starts) <= limit:
@@ -343,33 +405,11 @@ class _Step:
                 self.next = limit
                 if fault is not None:
                     window.faults.remove(fault)
+                    self.framer.distrust(fault)
                 return
-            at = max(at, window.end - 128)
+            at = max(at, window.end - self.framer.grammar.reach - 256)
             window.drop(at - 1)
 
 
 def _reason(fault: Fault) -> str:
-    return "truncated" if "ends" in fault.message else "damaged-member"
-
-
-def parse_headers(block: bytes) -> dict[str, str]:
-    """Header fields of a WARC record: names lower-case, folded lines joined, the first of a repeated field."""
-    if not _FOLDED.search(block):
-        # The later of two fields overwrites in a dict, and the first is the one that counts.
-        fields = _FIELD.findall(block.decode("utf-8", "replace"))
-        return {name.strip().lower(): value.strip() for name, value in reversed(fields)}
-    headers: dict[str, str] = {}
-    last = ""
-    for line in block.decode("utf-8", "replace").split("\n")[1:]:
-        if line[:1] in (" ", "\t"):
-            if last:
-                headers[last] = f"{headers[last]} {line.strip()}".strip()
-            continue
-        name, colon, value = line.partition(":")
-        if colon:
-            last = name.strip().lower()
-            if last in headers:
-                last = ""
-            else:
-                headers[last] = value.strip()
-    return headers
+    return fault_reason(fault.message)

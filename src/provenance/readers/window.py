@@ -11,15 +11,23 @@ from typing import Final, NamedTuple
 from provenance.readers.pieces import Piece
 
 _COMPACT: Final = 1 << 20
-_NOT_BLANK: Final = re.compile(rb"[^\r\n]")
+_NOT_BLANK: Final = re.compile(rb"[^\r\n\t ]")
 
 
 class Member(NamedTuple):
-    """A compressed member begins: offset in the decompressed stream, offset in the file, found cleanly."""
+    """A compressed member begins.
+
+    Attributes:
+        offset: Where, in the decompressed stream.
+        compressed: Where, in the file.
+        clean: It was not found by searching.
+        harmed: Where, in the file, the last damaged member before it begins; -1 if there is none.
+    """
 
     offset: int
     compressed: int
     clean: bool
+    harmed: int = -1
 
 
 class Fault(NamedTuple):
@@ -62,6 +70,7 @@ class Window:
         self.ended = False
         self.end = self.base
         self._latest = Member(self.base, 0, True)
+        self._harmed = -1
 
     def fill(self, upto: int) -> bool:
         """Read until the window reaches offset ``upto``; False if the stream ends before it."""
@@ -76,11 +85,12 @@ class Window:
             self.ended = True
             return False
         if piece.member is not None:
-            self._latest = Member(self.end, piece.member, piece.clean)
+            self._latest = Member(self.end, piece.member, piece.clean, self._harmed)
             self.members.append(self._latest)
         self.buffer += piece.data
         self.end += len(piece.data)
         if piece.fault is not None:
+            self._harmed = self._latest.compressed
             self.faults.append(Fault(self.end, self._latest.offset, self._latest.compressed, piece.fault))
         return True
 
@@ -89,7 +99,7 @@ class Window:
         return bytes(self.buffer[start - self.base : stop - self.base])
 
     def skip_blank(self, at: int) -> int:
-        """Offset of the first byte from ``at`` on that is neither CR nor LF (or of the end of the stream)."""
+        """Offset of the first byte from ``at`` on that is no white space (or of the end of the stream)."""
         while at < self.end or self.fill(at + 1):
             found = _NOT_BLANK.search(self.buffer, at - self.base)
             if found is not None:

@@ -1,0 +1,496 @@
+# mypy: ignore-errors
+# ruff: noqa: C901, SIM109, SIM110 - one state machine each: splitting it would hide the state
+# Compiled in: text/utf8/kernel.py 60a5d264
+"""Kernel that reads a page's markup once: blocks of text with what surrounds them, and where it declares something."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from provenance.text.utf8.kernel import entry, inner
+
+# Of a tag
+VOID, BLOCK, SPACED, CHROME, RAW, ITEM, CELL, ROW, LINK, CONTENT, ROOT, DECLARES, CLOSES_P, SCOPE, PRE, BREAK = (
+    1 << place for place in range(16)
+)
+# Of a word in class or id
+BOILERPLATE, SAFE = 1, 2
+
+BLOCK_START, BLOCK_END, BLOCK_LINKED, BLOCK_KIND, BLOCK_GAP = range(5)
+COLUMNS = 5
+IN_CONTENT, IS_ITEM, IS_CELL = 1, 2, 4
+BLANK_LINE, NEW_ROW = 1, 2
+
+FNV = np.uint64(2166136261)
+PRIME = np.uint64(16777619)
+HALF = np.uint64(0xFFFFFFFF)
+FACTOR = np.uint64(0x9E3779B97F4A7C15)
+
+
+@inner
+def _find(keys, values, key):
+    at = np.int64(key * FACTOR >> np.uint64(54))
+    while keys[at]:
+        if keys[at] == key:
+            return values[at]
+        at = (at + 1) & 1023
+    return np.int64(0)
+
+
+@inner
+def _name(data, at, end):
+    """The first eight letters of a name in lower case, packed, and where it ends."""
+    key = np.uint64(0)
+    size = 0
+    while at < end:
+        byte = data[at]
+        if byte <= 32 or byte == 47 or byte == 62 or byte == 61:
+            break
+        if size < 8:
+            key = key << np.uint64(8) | np.uint64(byte | 32)
+        size += 1
+        at += 1
+    return key, at
+
+
+@inner
+def _words(data, at, end, keys, values):
+    """What the words of a class or id say: the union of their meanings."""
+    found = np.int64(0)
+    key = FNV
+    size = 0
+    before = np.uint8(0)
+    while at <= end:
+        byte = data[at] if at < end else np.uint8(32)
+        small = byte | 32
+        letter = 97 <= small <= 122
+        if size and (not letter or (byte < 97 and before >= 97)):
+            found |= _find(keys, values, key)
+            key = FNV
+            size = 0
+        if letter:
+            key = (key ^ np.uint64(small)) * PRIME & HALF
+            size += 1
+        before = byte
+        at += 1
+    return found
+
+
+@inner
+def _starts(data, at, end, text):
+    if at + len(text) > end:
+        return False
+    for place in range(len(text)):
+        if data[at + place] | 32 != text[place] | 32:
+            return False
+    return True
+
+
+@inner
+def _hides(data, at, end):
+    """Whether a style says ``display: none`` or ``visibility: hidden``."""
+    while at < end:
+        if data[at] | 32 == 110 and _starts(data, at, end, b"none") and at >= 8:
+            back = at - 1
+            while back > 0 and data[back] == 32:
+                back -= 1
+            if data[back] == 58 and data[back - 1] | 32 == 121:  # display:
+                return True
+        at += 1
+    return False
+
+
+CLASS, ID, ROLE, HIDDEN, STYLE, REL, ARIA_HIDDEN, P, TITLE = (
+    np.uint64(int.from_bytes(name, "big"))
+    for name in (b"class", b"id", b"role", b"hidden", b"style", b"rel", b"aria-hid", b"p", b"title")
+)
+LICENSE = b"license"
+NBSP = b"nbsp;"
+BULLET = (0xE2, 0x80, 0xA2, 0x20)
+
+
+@inner
+def _flush(out, begin, size, linked, kind, gap, blocks, count):
+    """Close a block at ``size``, less the white space at its end; the number of blocks, and where the text ends."""
+    while size > begin and out[size - 1] <= 32:
+        size -= 1
+    if size > begin and count < len(blocks):
+        blocks[count, BLOCK_START] = begin
+        blocks[count, BLOCK_END] = size
+        blocks[count, BLOCK_LINKED] = linked
+        blocks[count, BLOCK_KIND] = kind
+        blocks[count, BLOCK_GAP] = gap
+        count += 1
+    return count, size
+
+
+@inner
+def _attributes(data, at, end, keys, values, judged):
+    """Where a tag ends; what its class and id say; whether it hides, has a role of no text, and a licence link."""
+    found = np.int64(0)
+    hidden = False
+    licence = False
+    while at < end:
+        byte = data[at]
+        if byte == 62:
+            return at + 1, found, hidden, licence
+        if byte <= 32 or byte == 47:
+            at += 1
+            continue
+        name_at = at
+        key, at = _name(data, at, end)
+        if at == name_at:  # a stray equals sign
+            at += 1
+            continue
+        while at < end and data[at] <= 32:
+            at += 1
+        if at >= end or data[at] != 61:
+            if key == HIDDEN:
+                hidden = True
+            continue
+        at += 1
+        while at < end and data[at] <= 32:
+            at += 1
+        if at < end and (data[at] == 34 or data[at] == 39):
+            quote = data[at]
+            at += 1
+            start = at
+            while at < end and data[at] != quote:
+                at += 1
+            stop = at
+            at += 1
+        else:
+            start = at
+            while at < end and data[at] > 32 and data[at] != 62:
+                at += 1
+            stop = at
+        if not judged:
+            if key == REL and stop - start >= 7:
+                for place in range(start, stop - 6):
+                    if _starts(data, place, stop, LICENSE):
+                        licence = True
+            continue
+        if key == CLASS or key == ID:
+            found |= _words(data, start, min(stop, start + 512), keys, values)
+        elif key == ROLE:
+            found |= _words(data, start, min(stop, start + 32), keys, values) << np.int64(4)
+        elif key == HIDDEN:
+            hidden = True
+        elif key == ARIA_HIDDEN:
+            hidden = hidden or _starts(data, start, stop, b"true")
+        elif key == STYLE:
+            hidden = hidden or _hides(data, start, min(stop, start + 256))
+        elif key == REL and stop - start >= 7:
+            for place in range(start, stop - 6):
+                if _starts(data, place, stop, LICENSE):
+                    licence = True
+    return end, found, hidden, licence
+
+
+@inner
+def _raw_end(data, at, end, key):
+    """Where the end tag of a raw element stands."""
+    while at < end - 1:
+        if data[at] == 60 and data[at + 1] == 47:
+            name, _ = _name(data, at + 2, end)
+            if name == key:
+                return at
+        at += 1
+    return end
+
+
+@inner
+def _comment_end(data, at, end):
+    while at < end - 2:
+        if data[at] == 45 and data[at + 1] == 45 and data[at + 2] == 62:
+            return at + 3
+        at += 1
+    return end
+
+
+@entry
+def read(data, tag_keys, tag_values, word_keys, word_values, open_keys, open_tags, out, blocks, spans):
+    """Read a page.
+
+    Args:
+        data: The page in UTF-8.
+        tag_keys: Open-addressed table of tag names.
+        tag_values: Their properties.
+        word_keys: Likewise of words in class and id.
+        word_values: Their meanings.
+        open_keys: Room for the open elements.
+        open_tags: Likewise.
+        out: Room for the text, as long as the page and 16 bytes.
+        blocks: Room for blocks (rows of ``COLUMNS``).
+        spans: Room for bounds of declaring elements.
+
+    Returns:
+        How many blocks and spans there are, the bounds of the title's text, and how many elements deeper than there is
+        room for the deepest stood.
+    """
+    end = len(data)
+    at = 0
+    depth = 0
+    room = len(open_keys)
+    lost = 0  # elements opened beyond the room for them
+    most_lost = 0
+    skip = room + 1  # depth from which on nothing is read
+    content = room + 1
+    count = 0
+    marks = 0
+    title = 0
+    title_end = 0
+    size = 0
+    begin = 0
+    linked = 0
+    link = 0
+    pre = 0
+    kind = np.int64(0)
+    gap = 0
+    blank = True
+    while at < end:
+        byte = data[at]
+        if byte != 60:
+            if skip <= depth:
+                while at < end and data[at] != 60:
+                    at += 1
+                continue
+            if byte == 38 and at + 6 <= end and _starts(data, at + 1, end, NBSP):
+                byte = np.uint8(32)
+                at += 5
+            if byte <= 32:
+                if pre and size > begin:
+                    out[size] = byte
+                    size += 1
+                    blank = True
+                elif not blank:
+                    out[size] = 32
+                    size += 1
+                    blank = True
+            else:
+                out[size] = byte
+                size += 1
+                blank = False
+                if link:
+                    linked += 1
+            at += 1
+            continue
+        after = data[at + 1] if at + 1 < end else np.uint8(0)
+        if 97 <= after | 32 <= 122:
+            key, behind = _name(data, at + 1, end)
+            tag = _find(tag_keys, tag_values, key)
+            tag_at = at
+            at, words, hidden, licence = _attributes(data, behind, end, word_keys, word_values, skip > depth)
+            marked = (tag & DECLARES or licence) and marks < len(spans)
+            if marked:
+                spans[marks, 0] = tag_at
+                spans[marks, 1] = at
+                marks += 1
+            if tag & RAW:
+                close = _raw_end(data, at, end, key)
+                if key == TITLE and not title_end:
+                    title = at
+                    title_end = close
+                if marked:
+                    spans[marks - 1, 1] = close
+                at = close
+                continue
+            if tag & BREAK:
+                if skip > depth and size > begin:
+                    while size > begin and out[size - 1] == 32:
+                        size -= 1
+                    out[size] = 10
+                    size += 1
+                    blank = True
+                continue
+            if tag & CLOSES_P:
+                # an open paragraph ends where a block begins
+                place = depth - 1
+                while place >= 0 and not open_tags[place] & (SCOPE | BLOCK) and open_keys[place] != P:
+                    place -= 1
+                if place >= 0 and open_keys[place] == P:
+                    depth = place
+            if tag & (ITEM | CELL | ROW):
+                group = tag & (ITEM | CELL | ROW)
+                place = depth - 1
+                while place >= 0 and not open_tags[place] & (SCOPE | ROOT) and not open_tags[place] & group:
+                    place -= 1
+                if place >= 0 and open_tags[place] & group and not open_tags[place] & SCOPE:
+                    depth = place
+            if skip > room or skip > depth:
+                if skip <= room:
+                    skip = room + 1
+                if content > depth:
+                    content = room + 1
+                if link > depth:
+                    link = 0
+                if pre > depth:
+                    pre = 0
+                if tag & BLOCK:
+                    before = count
+                    count, size = _flush(out, begin, size, linked, kind, gap, blocks, count)
+                    begin = size
+                    linked = 0
+                    blank = True
+                    if count > before:
+                        gap = 0
+                    kind = kind & (IS_ITEM | IS_CELL) if count == before else np.int64(0)
+                    kind |= np.int64(content <= depth) * IN_CONTENT | np.int64(tag & ITEM > 0) * IS_ITEM
+                    kind |= np.int64(tag & CELL > 0) * IS_CELL
+                    gap |= np.int64(tag & SPACED > 0) * BLANK_LINE | np.int64(tag & ROW > 0) * NEW_ROW
+            if not tag & VOID and not (data[at - 2] == 47 and tag == 0):
+                if depth < room:
+                    open_keys[depth] = key
+                    open_tags[depth] = tag
+                    if skip > depth:
+                        bad = (
+                            hidden
+                            or tag & CHROME
+                            or (words & BOILERPLATE and not words & SAFE and not tag & (ROOT | CONTENT))
+                            or words & (BOILERPLATE << 4)
+                        )
+                        if bad and not tag & ROOT:
+                            skip = depth + 1
+                        elif tag & LINK and not link:
+                            link = depth + 1
+                        elif tag & CONTENT and content > room:
+                            content = depth + 1
+                        elif tag & PRE and not pre:
+                            pre = depth + 1
+                    depth += 1
+                else:
+                    lost += 1
+                    most_lost = max(most_lost, lost)
+            continue
+        if after == 47 and at + 2 < end and 97 <= data[at + 2] | 32 <= 122:
+            key, behind = _name(data, at + 2, end)
+            while behind < end and data[behind] != 62:
+                behind += 1
+            at = behind + 1
+            if lost:
+                lost -= 1
+                continue
+            tag = _find(tag_keys, tag_values, key)
+            place = depth - 1
+            while place >= 0 and open_keys[place] != key:
+                if open_tags[place] & SCOPE and not tag & (SCOPE | ROW | ROOT):
+                    place = -1
+                    break
+                if open_tags[place] & BLOCK and not tag & BLOCK:
+                    place = -1
+                    break
+                place -= 1
+            if place < 0:
+                continue
+            depth = place
+            if skip > depth:
+                skip = room + 1
+            if content > depth:
+                content = room + 1
+            if link > depth:
+                link = 0
+            if pre > depth:
+                pre = 0
+            if tag & BLOCK and skip > room:
+                before = count
+                count, size = _flush(out, begin, size, linked, kind, gap, blocks, count)
+                begin = size
+                linked = 0
+                blank = True
+                if count > before:
+                    gap = 0
+                kind = np.int64(content <= depth) * IN_CONTENT
+                gap |= np.int64(tag & SPACED > 0) * BLANK_LINE
+            continue
+        if after == 33 and at + 3 < end and data[at + 2] == 45 and data[at + 3] == 45:
+            at = _comment_end(data, at + 4, end)
+            continue
+        if after == 33 or after == 63 or after == 47:
+            at += 2
+            while at < end and data[at] != 62:
+                at += 1
+            at += 1
+            continue
+        if skip > depth:
+            out[size] = byte
+            size += 1
+            blank = False
+        at += 1
+    count, size = _flush(out, begin, size, linked, kind, gap, blocks, count)
+    return count, marks, title, title_end, most_lost
+
+
+@inner
+def _is_anchor(blocks, keep, block, anchor):
+    return keep[block] and blocks[block, BLOCK_END] - blocks[block, BLOCK_START] >= anchor
+
+
+@inner
+def _drop_far(blocks, count, anchor, near, keep):
+    """Drop blocks with no anchor among the ``near`` ones on either side; none where there is no anchor at all."""
+    last = -1 - near
+    following = np.int64(0)
+    while following < count and not _is_anchor(blocks, keep, following, anchor):
+        following += 1
+    if following == count:
+        return
+    for block in range(count):
+        if block == following:
+            last = block
+            following += 1
+            while following < count and not _is_anchor(blocks, keep, following, anchor):
+                following += 1
+        elif block - last > near and (following == count or following - block > near):
+            keep[block] = False
+
+
+@entry
+def compose(out, blocks, count, linked_share, content_share, least_content, anchor, near, text, keep):
+    """Write the blocks of a page's own text to ``text``.
+
+    Dropped are blocks that are mostly links; where an article or main element holds at least ``content_share`` of
+    what is left, all outside of it; and blocks farther than ``near`` from any of at least ``anchor`` bytes.
+
+    Returns:
+        Bytes written, and bytes of the blocks among them.
+    """
+    inside = 0
+    total = 0
+    for block in range(count):
+        length = blocks[block, BLOCK_END] - blocks[block, BLOCK_START]
+        keep[block] = blocks[block, BLOCK_LINKED] < linked_share * length
+        if keep[block]:
+            total += length
+            if blocks[block, BLOCK_KIND] & IN_CONTENT:
+                inside += length
+    if inside >= content_share * total and inside >= least_content:
+        for block in range(count):
+            keep[block] = keep[block] and blocks[block, BLOCK_KIND] & IN_CONTENT != 0
+    _drop_far(blocks, count, anchor, near, keep)
+    size = 0
+    kept = 0
+    before = -1
+    gap = np.int64(0)
+    for block in range(count):
+        gap |= blocks[block, BLOCK_GAP]
+        if not keep[block]:
+            continue
+        kind = blocks[block, BLOCK_KIND]
+        if size:
+            in_row = kind & IS_CELL and before == block - 1 and blocks[before, BLOCK_KIND] & IS_CELL
+            text[size] = 9 if in_row and not gap & NEW_ROW else 10
+            size += 1
+            if gap & BLANK_LINE:
+                text[size] = 10
+                size += 1
+        if kind & IS_ITEM:
+            for byte in BULLET:
+                text[size] = byte
+                size += 1
+        for at in range(blocks[block, BLOCK_START], blocks[block, BLOCK_END]):
+            text[size] = out[at]
+            size += 1
+        kept += blocks[block, BLOCK_END] - blocks[block, BLOCK_START]
+        before = block
+        gap = np.int64(0)
+    return size, kept
