@@ -15,7 +15,7 @@ import pytest
 import provenance as pv
 from provenance import pipeline
 from provenance.errors import SourceError, StoreError, UsageError
-from provenance.pipeline import catalogue, worker
+from provenance.pipeline import catalogue, publisher, worker
 from provenance.pipeline import scan as _  # noqa: F401 - the package's attribute of that name is the function
 
 scanning = sys.modules["provenance.pipeline.scan"]
@@ -52,7 +52,7 @@ def test_nothing_is_lost_and_the_store_is_sound(corpus, tmp_path):
 def test_the_same_scan_again_reads_nothing(corpus, tmp_path, monkeypatch):
     first = pv.scan(corpus / "crawl", store=tmp_path / "s", jobs=1, name="web")
     before = pv.Store(tmp_path / "s").current
-    monkeypatch.setattr(scanning, "run", None)
+    monkeypatch.setattr(scanning, "read_sources", None)
     again = pv.scan(corpus / "crawl", store=tmp_path / "s", jobs=1, name="other")
     assert again.already_done
     assert not first.already_done
@@ -63,7 +63,7 @@ def test_the_same_scan_again_reads_nothing(corpus, tmp_path, monkeypatch):
 
 def test_the_same_scan_under_another_policy_is_tagged_anew_and_not_read(corpus, tmp_path, monkeypatch):
     pv.scan(corpus / "crawl" / "a.jsonl", store=tmp_path / "s", jobs=1)
-    monkeypatch.setattr(scanning, "run", None)
+    monkeypatch.setattr(scanning, "read_sources", None)
     assert pv.scan(corpus / "crawl" / "a.jsonl", store=tmp_path / "s", policy="strict").tags.get("human", 0) == 0
     policies = "select distinct policy_id from records"
     ((strict,),) = pv.Store(tmp_path / "s").sql(policies).fetchall()
@@ -94,48 +94,28 @@ def test_an_interrupted_scan_goes_on_where_it_stopped(corpus, tmp_path, contents
 
     def watched(task):
         read.append(task.source.uri)
-        yield from worker.scan_source(task)
+        yield from worker.scan_shard(task)
 
     def pulled(task):
         if task.source.uri == "deep/b.jsonl":
             raise how
         yield from watched(task)
 
-    monkeypatch.setattr(scanning, "COMMIT_SOURCES", 1 if how is Pulled else 64)
-    monkeypatch.setattr(scanning, "scan_source", pulled)
+    monkeypatch.setattr(publisher, "COMMIT_SHARDS", 1 if how is Pulled else 64)
+    monkeypatch.setattr(scanning, "scan_shard", pulled)
     with pytest.raises(how):
         pv.scan(corpus / "crawl", store=tmp_path / "s", jobs=1)
     assert pipeline.status(store=tmp_path / "s")["scans"][0]["state"] == "running"
     assert pipeline.verify(store=tmp_path / "s").sound
     with pytest.raises(UsageError, match="has not ended"):
         pv.filter("crawl", out=tmp_path / "out.jsonl", store=tmp_path / "s")
-    monkeypatch.setattr(scanning, "scan_source", watched)
+    monkeypatch.setattr(scanning, "scan_shard", watched)
     read.clear()
     result = pv.scan(corpus / "crawl", store=tmp_path / "s", jobs=1)
     assert read == ["deep/b.jsonl"]
     assert not result.already_done
     assert contents(tmp_path / "s") == contents(tmp_path / "whole")
     assert pipeline.verify(store=tmp_path / "s").problems == []
-
-
-def test_parts_of_a_source_that_was_not_finished_do_not_count_twice(corpus, tmp_path, contents, monkeypatch):
-    pv.scan(corpus / "crawl", store=tmp_path / "whole", jobs=1)
-    monkeypatch.setattr(worker, "_PART_ROWS", 1)
-    monkeypatch.setattr(scanning, "COMMIT_SECONDS", 0.0)
-
-    def torn(task):
-        for piece in worker.scan_source(task):
-            if isinstance(piece, worker.SourceRead):
-                raise Pulled
-            yield piece
-
-    with monkeypatch.context() as patch:
-        patch.setattr(scanning, "scan_source", torn)
-        with pytest.raises(Pulled):
-            pv.scan(corpus / "crawl", store=tmp_path / "s", jobs=1)
-    assert pv.Store(tmp_path / "s").sql("select count(*) from records").fetchall() != [(0,)]
-    pv.scan(corpus / "crawl", store=tmp_path / "s", jobs=1)
-    assert contents(tmp_path / "s") == contents(tmp_path / "whole")
 
 
 def test_a_source_that_fails_stops_no_other_and_is_tried_again(tmp_path, jsonl, text, contents):
@@ -166,9 +146,9 @@ def test_a_source_that_breaks_the_program_costs_only_itself(tmp_path, jsonl, tex
     def broken(task):
         if task.source.uri == "b.jsonl":
             raise MemoryError("too little")
-        yield from worker.scan_source(task)
+        yield from worker.scan_shard(task)
 
-    monkeypatch.setattr(scanning, "scan_source", broken)
+    monkeypatch.setattr(scanning, "scan_shard", broken)
     result = pv.scan(tmp_path / "in", store=tmp_path / "s", jobs=1)
     assert [(s.uri, s.error is None) for s in result.sources] == [
         ("a.jsonl", True),
@@ -257,9 +237,9 @@ def test_two_scans_into_one_store_both_finish_and_one_scan_is_not_run_twice(corp
     def slow(task):
         inside.set()
         assert release.wait(30)
-        yield from worker.scan_source(task)
+        yield from worker.scan_shard(task)
 
-    monkeypatch.setattr(scanning, "scan_source", slow)
+    monkeypatch.setattr(scanning, "scan_shard", slow)
     first = threading.Thread(
         target=lambda: results.update(a=pv.scan(corpus / "crawl" / "a.jsonl", store=store, jobs=1))
     )
@@ -279,7 +259,7 @@ def test_two_scans_into_one_store_both_finish_and_one_scan_is_not_run_twice(corp
 def test_readers_are_served_while_a_scan_publishes_and_hold_up_nothing(corpus, tmp_path, monkeypatch):
     store = tmp_path / "s"
     opened = pv.Store.create(store)
-    monkeypatch.setattr(scanning, "COMMIT_SOURCES", 1)
+    monkeypatch.setattr(publisher, "COMMIT_SHARDS", 1)
     seen, done, failures = set(), threading.Event(), []
 
     def ask():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from provenance.engine.local import Done, Event, Failed, Yielded, run
+from provenance.engine.local import Done, Event, Failed, Watch, Yielded, run, serve
+from provenance.engine.pulse import Phase, beat
 
-__all__ = ["Done", "Event", "Failed", "Yielded", "run"]
+__all__ = ["Done", "Event", "Failed", "Phase", "Watch", "Yielded", "beat", "run", "serve"]

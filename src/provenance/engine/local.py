@@ -1,28 +1,35 @@
 """Run a generator function over tasks, in this process or in a few others, and stream what it yields.
 
 Workers are spawned, not forked: Arrow, DuckDB and numba hold threads and locks that do not survive a
-fork. A worker that dies (a crash in a native parser, the out-of-memory killer) fails only the task it
-held; another is started in its place.
+fork. A worker that dies (a crash in a native parser, the out-of-memory killer), stands still or takes too much
+memory fails only the task it held; another is started in its place. What it was at is known from its pulse.
 """
 
 from __future__ import annotations
 
-import contextlib
-import multiprocessing
 import os
-import queue
 import signal
-import sys
-import threading
 import time
 import traceback
-import types
 from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from typing import Any
+from typing import Any, Final, Literal, TypeAlias
 
+from provenance.engine import pulse
+from provenance.engine.process import WorkerProcess
+from provenance.engine.pulse import NO_BEAT, Beat, Phase
+from provenance.engine.vitals import Vitals
 from provenance.errors import ProvenanceError
+
+_LOOK_SECONDS: Final = 0.25
+_WALL_FACTOR: Final = 6.0
+"""A worker that uses no CPU at all is taken to stand still after so many times its allowance: a loaded machine is
+slow, and a slow disk is no fault of the record."""
+
+Cause: TypeAlias = Literal["error", "crash", "timeout", "memory"]
+Function: TypeAlias = Callable[[Any], Iterator[Any]]
 
 
 @dataclass(frozen=True)
@@ -42,17 +49,42 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
-    """Task number ``task`` raised, or its worker died; ``trace`` is for a debug log, ``error`` for people."""
+    """Task number ``task`` raised, or its worker died or was killed.
+
+    Attributes:
+        task: Its number.
+        error: What happened, for people.
+        trace: The traceback, for a debug log.
+        cause: ``error`` (it raised), ``crash`` (its process died), ``timeout`` or ``memory`` (it was killed).
+        at: Its last beat; what it was at.
+    """
 
     task: int
     error: str
     trace: str = ""
+    cause: Cause = "error"
+    at: Beat = NO_BEAT
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a worker may use before it is killed.
+
+    Attributes:
+        unit_seconds: CPU time for one unit (`Phase.UNIT`), or six times as long by the clock.
+        other_seconds: Likewise for everything else between two beats.
+        memory: Bytes of its own, mapped files aside.
+    """
+
+    unit_seconds: float = 10.0
+    other_seconds: float = 120.0
+    memory: int = 3 << 30
 
 
 Event = Yielded | Done | Failed
 
 
-def run(function: Callable[[Any], Iterator[Any]], tasks: Sequence[Any], jobs: int = 1) -> Generator[Event, None, None]:
+def run(function: Function, tasks: Sequence[Any], jobs: int = 1) -> Generator[Event, None, None]:
     """Run ``function(task)`` for every task and stream the events, in no particular order across tasks.
 
     Args:
@@ -64,21 +96,45 @@ def run(function: Callable[[Any], Iterator[Any]], tasks: Sequence[Any], jobs: in
         `Yielded` for every value, then one `Done` or `Failed` for each task.
     """
     jobs = min(jobs, len(tasks))
-    if jobs <= 1:
-        for number, task in enumerate(tasks):
-            yield from _run_one(function, number, task)
-    else:
-        yield from _run_many(function, tasks, jobs)
+    rest = iter(tasks)
+    yield from serve(function, lambda: next(rest, None), 0 if jobs <= 1 else jobs)
 
 
-def _run_one(function: Callable[[Any], Iterator[Any]], number: int, task: Any) -> Iterator[Event]:
+def serve(
+    function: Function, feed: Callable[[], Any | None], jobs: int, watch: Watch | None = None
+) -> Generator[Event, None, None]:
+    """Run tasks that are thought of while others run.
+
+    Args:
+        function: As for `run`.
+        feed: Asked for the next task whenever a worker is free, so that what has been yielded before can decide; None
+            if there is none now. It is over when nothing runs and there is none. Tasks are numbered from 0
+            in the order they are given.
+        jobs: How many processes at most; they are started as there are tasks. 0: this process.
+        watch: Bounds beyond which a worker is killed.
+
+    Yields:
+        As `run`. A worker waits when the consumer is slow, instead of filling memory.
+    """
+    if jobs > 0:
+        yield from _serve_workers(function, feed, jobs, watch)
+        return
+    number = 0
+    while (task := feed()) is not None:
+        yield from run_one(function, number, task)
+        number += 1
+
+
+def run_one(function: Function, number: int, task: Any) -> Iterator[Event]:
+    """Run one task in this process."""
+    pulse.beat(phase=Phase.BETWEEN)
     try:
         for value in function(task):
             yield Yielded(number, value)
     except GeneratorExit:
         raise
     except Exception as error:
-        yield Failed(number, _message(error), traceback.format_exc())
+        yield Failed(number, _message(error), traceback.format_exc(), "error", pulse.read())
     else:
         yield Done(number)
 
@@ -87,105 +143,99 @@ def _message(error: Exception) -> str:
     return str(error) if isinstance(error, ProvenanceError) else f"{type(error).__name__}: {error}"
 
 
-def _end_with(parent: int) -> None:
-    """End this worker when its parent is gone: a killed scan must not leave processes that wait for it for ever."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
-    os._exit(1)
-
-
-def _work(function: Callable[[Any], Iterator[Any]], inbox: Any, outbox: Any, parent: int) -> None:
-    # The parent decides what an interrupt means; a worker that dies of it would look like a crash.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-    while True:
-        item = inbox.get()
-        if item is None:
-            return
-        number, task = item
-        for event in _run_one(function, number, task):
-            outbox.put(event)
-
-
 class _Worker:
-    """One process and the pair of queues that only it uses, so that its death can't corrupt another's."""
+    """A process and the task it holds, if any."""
 
-    def __init__(self, context: Any, function: Callable[[Any], Iterator[Any]]) -> None:
-        self.inbox = context.Queue()
-        # Bounded: a worker waits when the committer is slower, instead of filling memory.
-        self.outbox = context.Queue(maxsize=8)
-        self.process = context.Process(target=_work, args=(function, self.inbox, self.outbox, os.getpid()), daemon=True)
-        with _without_main(function):
-            self.process.start()
-        # With this copy of the writing end closed, a message cut off by the worker's death reads as an end of
-        # file instead of blocking for ever.
-        self.outbox._writer.close()
+    def __init__(self, function: Function) -> None:
+        self.process = WorkerProcess(run_one, function)
         self.task: int | None = None
+        self._seen = NO_BEAT
+        self._since = 0.0
+        self._used = Vitals(0.0, 0)
 
     def give(self, number: int, task: Any) -> None:
         self.task = number
-        self.inbox.put((number, task))
+        self.process.give((number, task))
 
     def events(self) -> Iterator[Event]:
+        """What has arrived, ending with the end of the task if it has come to one."""
+        while self.task is not None and (event := self.process.take()) is not None:
+            if isinstance(event, Done | Failed):
+                self.task = None
+            yield event
+
+    def failure(self, watch: Watch | None) -> Failed | None:
+        """Why the task will never end, if so; the process is dead then."""
+        if self.task is None:
+            return None
+        at = self.process.pulse()
+        if not self.process.is_alive():
+            return Failed(self.task, _death(self.process.exit_code), cause="crash", at=at)
+        excess = watch and self._excess(watch, at)
+        if not excess:
+            return None
+        self.process.kill()
+        return Failed(self.task, excess[1], cause=excess[0], at=at)
+
+    def _excess(self, watch: Watch, at: Beat) -> tuple[Cause, str] | None:
+        used, now = self.process.vitals(), time.monotonic()
+        if used is None:
+            return None
+        if used.memory > watch.memory:
+            return "memory", f"a worker took more than {watch.memory >> 20} MiB of memory and was ended"
+        if at != self._seen:
+            self._seen, self._since, self._used = at, now, used
+            return None
+        allowed = watch.unit_seconds if at.phase is Phase.UNIT else watch.other_seconds
+        spent = max(used.cpu - self._used.cpu, (now - self._since) / _WALL_FACTOR)
+        if at.phase is Phase.WAITING or spent <= allowed:
+            return None
+        return "timeout", f"a worker made no progress for {allowed:g} seconds and was ended"
+
+
+def _serve_workers(
+    function: Function, feed: Callable[[], Any | None], jobs: int, watch: Watch | None
+) -> Iterator[Event]:
+    workers: list[_Worker] = []
+    given = 0
+    with closing(_Stopper(workers)):
         while True:
-            try:
-                yield self.outbox.get_nowait()
-            except (queue.Empty, EOFError, OSError):
-                return
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.join(timeout=5)
-        if self.process.is_alive():
-            self.process.kill()
-
-
-@contextlib.contextmanager
-def _without_main(function: Callable[..., Any]) -> Iterator[None]:
-    """Hide the program's main module while a process is spawned.
-
-    A spawned process imports it anew, so a user's script without ``if __name__ == "__main__"`` would run again
-    in every worker, and fail there.
-    """
-    main = sys.modules.get("__main__")
-    if main is None or function.__module__ == "__main__":
-        yield
-        return
-    sys.modules["__main__"] = types.ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-
-
-def _run_many(function: Callable[[Any], Iterator[Any]], tasks: Sequence[Any], jobs: int) -> Iterator[Event]:
-    context = multiprocessing.get_context("spawn")
-    waiting = list(enumerate(tasks))[::-1]
-    workers = [_Worker(context, function) for _ in range(jobs)]
-    try:
-        for worker in workers:
-            worker.give(*waiting.pop())
-        while any(worker.task is not None for worker in workers):
-            busy = [worker for worker in workers if worker.task is not None]
-            wait([*(w.outbox._reader for w in busy), *(w.process.sentinel for w in busy)], timeout=1.0)
-            for place, worker in enumerate(workers):
-                if worker.task is None:
+            while (free := next((w for w in workers if w.task is None), None)) or len(workers) < jobs:
+                if free is not None and not free.process.is_alive():
+                    workers.remove(free)
+                    free.process.stop()
                     continue
-                dead = not worker.process.is_alive()
-                for event in worker.events():
-                    if isinstance(event, Done | Failed):
-                        worker.task = None
-                    yield event
-                if worker.task is not None and dead:
-                    yield Failed(worker.task, _death(worker.process.exitcode))
-                    worker.task = None
-                if worker.task is None and waiting:
-                    if dead or not worker.process.is_alive():
-                        workers[place] = worker = _Worker(context, function)
-                    worker.give(*waiting.pop())
-    finally:
-        for worker in workers:
-            worker.stop()
+                task = feed()
+                if task is None:
+                    break
+                if free is None:
+                    workers.append(free := _Worker(function))
+                free.give(given, task)
+                given += 1
+            busy = [worker for worker in workers if worker.task is not None]
+            if not busy:
+                return
+            wait([source for worker in busy for source in worker.process.waitables], timeout=_LOOK_SECONDS)
+            for worker in busy:
+                # Asked before its events are taken: what it said before it died still counts.
+                failed = worker.failure(watch)
+                yield from worker.events()
+                if failed is not None:
+                    workers.remove(worker)
+                    worker.process.stop()
+                    if worker.task is not None:
+                        yield failed
+
+
+class _Stopper:
+    """Ends all workers, whichever there are by then."""
+
+    def __init__(self, workers: list[_Worker]) -> None:
+        self._workers = workers
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.process.stop()
 
 
 def _death(code: int | None) -> str:

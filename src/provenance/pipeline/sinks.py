@@ -70,11 +70,12 @@ def write(path: Path, form: Form, chunks: Iterable[Rows], empty: pa.Schema | Non
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             count = (_write_parquet if form.container == "parquet" else _write_jsonl)(waiting, form, chunks, empty)
-            with waiting.open("rb") as written:
-                os.fsync(written.fileno())
+            force(waiting)
             waiting.replace(path)
+            force(path.parent)
         finally:
-            waiting.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                waiting.unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(
             f"The output can't be written: {error.strerror or error}",
@@ -82,6 +83,17 @@ def write(path: Path, form: Form, chunks: Iterable[Rows], empty: pa.Schema | Non
             next_step="Name another place with --out, or make room",
         ) from error
     return count
+
+
+def force(path: Path) -> None:
+    """Force a file's bytes, or a folder's entries, to the disk, so that what was written survives a power cut."""
+    if path.is_dir() and os.name == "nt":  # a folder can't be opened there
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _write_parquet(path: Path, _: Form, chunks: Iterable[Rows], empty: pa.Schema | None) -> int:
