@@ -216,7 +216,7 @@ def test_a_full_disk_while_publishing_leaves_the_store(store: Store, monkeypatch
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("provenance.store.store.shutil.copyfile", full)
+    monkeypatch.setattr("provenance.store.publish.shutil.copyfile", full)
     with pytest.raises(StoreError, match=r"The disk is full.*Free some space"), store.commit("never"):
         pass
     monkeypatch.undo()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pyarrow as pa
 import pytest
 
+from provenance import schema
+from provenance.errors import StoreError
 from provenance.store import Store, write_part
 
 
@@ -31,6 +36,7 @@ def test_a_sound_store(filled: Store) -> None:
         "problems": [],
         "orphans": [],
         "swept": [],
+        "mended": [],
     }
 
 
@@ -62,7 +68,10 @@ def test_a_miscount_is_found(filled: Store) -> None:
             "skipped": 1,
         }
         commit.insert("sources", [source])
+        shard = {"source_id": "y", "scan_id": "scan", "ends": "[]", "records": 4, "rejects": 0, "skipped": 0, "read": 4}
+        commit.insert("shards", [shard])
     problems = " ".join(filled.verify().problems)
+    assert "has given 4 records so far; the store holds 0" in problems
     assert "3 records + 2 rejects + 1 skipped is not the 9 read" in problems
     assert "counted 3 records; the store holds 0" in problems
     assert "counted 2 rejects; the store holds 0" in problems
@@ -115,3 +124,130 @@ def test_a_withdrawn_part_goes_when_no_catalogue_names_it(filled: Store) -> None
             pass
     filled.verify(repair=True)
     assert not path.exists()
+
+
+def damage(path: Path, place: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[place] ^= 1
+    path.write_bytes(content)
+
+
+def test_a_damaged_catalogue_gives_way_to_the_one_before_it(filled: Store) -> None:
+    with filled.commit("lost") as commit:
+        commit.insert("models", [{"model": "m"}])
+    current = filled.current
+    current.write_bytes(current.read_bytes()[:5000])
+    with pytest.raises(StoreError, match=f"{current.name}.*verify --repair"):
+        filled.verify()
+    mended = Store.recover(filled.root)
+    report = mended.verify(repair=True)
+    assert [current.name in line for line in report.mended] == [True, True, False]
+    assert report.sound
+    assert mended.sql("select count(*) from records").fetchall() == [(2,)]
+    assert mended.sql("from models").fetchall() == []
+    assert current.with_suffix(".damaged").exists()
+    assert Store.recover(filled.root).verify(repair=True).mended == []
+
+
+def test_damage_inside_the_catalogue_is_found_where_no_query_meets_it(filled: Store) -> None:
+    """DuckDB checks a block when it reads it, so every block has to be read. Free ones hold nothing."""
+    draw = random.Random(5)
+    with filled.commit("fill") as commit:
+        commit.insert("models", [{"model": f"m{k}", "family": draw.randbytes(150).hex()} for k in range(2000)])
+    whole, models = filled.current.read_bytes(), filled.sql("from models order by model").fetchall()
+    found = 0
+    for place in range(len(whole) // 4, len(whole), len(whole) // 10):
+        damage(filled.current, place)
+        try:
+            with filled.read() as connection:
+                assert connection.execute("select count(*) from scans").fetchall() == [(1,)]
+                connection.execute("select max(family) from models").fetchall()
+            problems = filled.verify().problems
+        except StoreError as error:  # it can't be opened any more
+            problems = [str(error)]
+        if problems:
+            assert filled.current.name in problems[0]
+            found += 1
+        else:
+            assert filled.sql("from models order by model").fetchall() == models
+        filled.current.write_bytes(whole)
+    assert found >= 3
+
+
+@pytest.mark.parametrize("left", [0, 10, -20])
+def test_a_query_that_meets_a_damaged_part_names_it(filled: Store, left: int) -> None:
+    path = _part(filled)
+    path.write_bytes(path.read_bytes()[:left])
+
+    def count() -> None:
+        with filled.read() as connection:
+            connection.execute("select sum(words) from observations").fetchall()
+
+    with pytest.raises(StoreError, match=rf"bytes instead of.*{path.name}.*provenance verify"):
+        count()
+
+
+def test_an_error_of_the_query_itself_is_not_blamed_on_a_part(filled: Store) -> None:
+    _part(filled).write_bytes(b"")
+
+    def ask() -> None:
+        with filled.read() as connection:
+            connection.execute("select nothing from models")
+
+    with pytest.raises(duckdb.BinderException):
+        ask()
+
+
+def test_a_store_that_lost_its_pointer_is_not_taken_for_a_new_one(filled: Store) -> None:
+    (filled.root / "CURRENT").unlink()
+    with pytest.raises(StoreError, match="lost its CURRENT"):
+        Store.create(filled.root)
+    assert Store.recover(filled.root).sql("select count(*) from records").fetchall() == [(2,)]
+
+
+def test_a_store_whose_making_was_cut_off_is_made(tmp_path: Path) -> None:
+    made = Store.create(tmp_path / "store")
+    (made.root / "CURRENT").unlink()
+    with pytest.raises(StoreError, match=r"cut off.*Run the command again"):
+        Store.open(made.root)
+    assert Store.create(made.root).sql("from models").fetchall() == []
+    assert Store(made.root).verify().orphans == []
+
+
+def test_a_catalogue_that_the_pointer_never_came_to_is_swept(filled: Store) -> None:
+    later = filled.root / "catalogue" / "000099.duckdb"
+    later.write_bytes(filled.current.read_bytes())
+    assert filled.verify().orphans == ["catalogue/000099.duckdb"]
+    filled.verify(repair=True)
+    assert not later.exists()
+
+
+def test_things_that_point_to_nothing_are_found(filled: Store, match: Callable[..., dict[str, Any]]) -> None:
+    matches = pa.Table.from_pylist(
+        [match("scan", "r1", "known", (0, 40)), match("scan", "gone", "known", (0, 40))], schema=schema.MATCHES
+    )
+    duplicates = {"scan_id": "scan", "record_id": "gone", "cluster_id": "gone", "place": 1, "kept": True}
+    duplicates |= {"similarity": 1.0, "verified": True, "threshold": 0.7}
+    members = pa.table({"dataset_id": ["dataset:d"] * 2, "record_id": ["r1", "r2"]})
+    with filled.commit("inconsistent") as commit:
+        commit.add_part(write_part(filled.root, "matches", "scan", "1", matches))
+        rows = pa.Table.from_pylist([duplicates], schema=schema.DUPLICATES)
+        commit.add_part(write_part(filled.root, "duplicates", "scan", "1", rows))
+        commit.add_part(write_part(filled.root, "dataset_records", "d", "1", members))
+        commit.insert("reference_sets", [{"set_id": "known", "name": "known", "label": "human"}])
+        commit.insert("datasets", [{"dataset_id": "dataset:d", "name": "d", "digest": "0" * 32, "records": 2}])
+        commit.insert("scans", [{"scan_id": "scan", "name": "scan", "state": "finished", "records": 7}])
+    assert sorted(filled.verify().problems) == [
+        "1 duplicates of scan scan point to no record",
+        "1 matches of scan scan point to no record",
+        "matches name 1 references of the set known that the index does not hold, such as 'known-ref'",
+        "scan scan ended with 7 records; its sources have 2",
+        "the dataset dataset:d holds other records than it was sealed with",
+    ]
+    with filled.commit("twice") as commit:
+        commit.add_part(
+            write_part(
+                filled.root, "observations", "scan", "9", filled.sql("from observations limit 1").to_arrow_table()
+            )
+        )
+    assert "scan scan holds 1 records twice" in filled.verify().problems

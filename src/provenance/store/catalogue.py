@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Final
 
 import duckdb
+import pyarrow as pa
 
 from provenance import policy, verdict
 from provenance.errors import StoreError
 from provenance.schema import SCHEMA_VERSION
-from provenance.store import definitions, known_models
+from provenance.store import definitions, known_models, layout
 from provenance.store.layout import failure
 from provenance.store.parts import KINDS, stored_schema
 
@@ -25,6 +26,16 @@ _BLOCK_SIZE: Final = 16_384
 """Bytes. DuckDB's own 256 KiB make a copy of an empty catalogue cost 20 times as much."""
 
 _DEFINITIONS: Final = ("views", "policies", "findings", "summary", "records", "as_of", "unique", "drift")
+
+_SQL_TYPES: Final = {
+    pa.string(): "varchar",
+    pa.bool_(): "boolean",
+    pa.int32(): "integer",
+    pa.int64(): "bigint",
+    pa.float64(): "double",
+    pa.binary(): "blob",
+    pa.timestamp("us"): "timestamp",
+}
 
 _ROOT_VARIABLE: Final = "provenance_root"
 """Set on a connection to a store that was moved: the views then read its parts from there."""
@@ -64,7 +75,7 @@ def _empty() -> bytes:
 
 
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Open a catalogue file.
+    """Open a catalogue file, also of an older version.
 
     Raises:
         FileNotFoundError: If it is gone, as a retired catalogue may be.
@@ -77,18 +88,25 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
             raise FileNotFoundError(str(path)) from error
         raise _unreadable(path, error) from error
     try:
-        version = int(meta(connection, "schema_version") or "0")
+        # DuckDB draws on stdout, where it takes the process for an interactive one: a spawned worker, `python -c`.
+        connection.execute("set enable_progress_bar = false")
+        there = version(connection)
     except (duckdb.Error, ValueError) as error:
         connection.close()
         raise _unreadable(path, error) from error
-    if version > SCHEMA_VERSION:
+    if there > SCHEMA_VERSION:
         connection.close()
         raise StoreError(
-            f"The store has version {version}; this program knows versions up to {SCHEMA_VERSION}",
+            f"The store has version {there}; this program knows versions up to {SCHEMA_VERSION}",
             place=str(path),
             next_step="Use a newer provenance: `pip install --upgrade provenance`",
         )
     return connection
+
+
+def version(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return the version of the layout and tables that a catalogue has."""
+    return int(meta(connection, "schema_version") or "0")
 
 
 def _unreadable(path: Path, error: Exception) -> StoreError:
@@ -113,22 +131,12 @@ def set_meta(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> Non
     connection.execute("insert into store_meta values (?, ?)", [key, value])
 
 
-def migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Bring a writable copy of an older catalogue to this version, step by step.
-
-    The steps are ``migrations/0002.sql`` and so on: each makes that version out of the one before. The old
-    catalogue stays as it is, so a step that fails leaves the store unchanged.
-    """
-    version = int(meta(connection, "schema_version") or "0")
-    for step in range(version + 1, SCHEMA_VERSION + 1):
-        connection.execute(sql_text(f"store/migrations/{step:04d}.sql"))
-        set_meta(connection, "schema_version", str(step))
-
-
-def locate(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
-    """Let a connection find the parts of a store that was moved since its last commit."""
-    if meta(connection, "root") != str(root):
+def locate(connection: duckdb.DuckDBPyConnection, root: Path) -> bool:
+    """Let a connection find the parts of a store that was moved since its last commit; says whether it was."""
+    moved = meta(connection, "root") != str(root)
+    if moved:
         connection.execute(f"set variable {_ROOT_VARIABLE} = ?", [str(root)])
+    return moved
 
 
 def define(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
@@ -136,47 +144,58 @@ def define(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
     set_meta(connection, "root", str(root))
     for kind in KINDS:
         define_part_view(connection, kind, root)
-    texts = [verdict.macros(), policy.settings_type_sql(), *(sql_text(f"store/{name}.sql") for name in _DEFINITIONS)]
+    texts = [
+        verdict.macros(),
+        policy.settings_sql("settings"),
+        *(sql_text(f"store/{name}.sql") for name in _DEFINITIONS),
+    ]
     texts += [*definitions.texts(), *known_models.texts()]
     version = hashlib.sha256("\0".join(texts).encode()).hexdigest()
     if meta(connection, "definitions") != version:  # parsing them takes longer than all the rest of a commit
         define_views(connection)
         set_meta(connection, "definitions", version)
+    definitions.number(connection)
 
 
 def define_part_view(connection: duckdb.DuckDBPyConnection, kind: str, root: Path) -> None:
-    """Make the views over the live parts of a kind.
+    """Make the views over the live parts of a kind; ``stored_<kind>`` also says which part a row stands in."""
+    columns = ", ".join(f'"{name}"' for name in stored_schema(kind).names)
+    connection.execute(f"create or replace view stored_{kind} as {part_query(connection, kind, str(root))}")
+    connection.execute(f"create or replace view {kind} as select {columns} from stored_{kind}")  # noqa: S608
 
-    ``stored_<kind>`` also says which part a row stands in. Parts are listed one by one, because a glob would
-    show those that no commit has published. A view's definition can't bind parameters: paths are made of
-    `layout.safe_name` names, and the root is quoted.
+
+def part_query(connection: duckdb.DuckDBPyConnection, kind: str, root: str) -> str:
+    """Return the SELECT over the live parts of a kind.
+
+    Parts are listed one by one, because a glob would show those that no commit has published. A view's definition
+    can't bind parameters: paths are made of `layout.safe_name` names, and the root is quoted.
     """
     columns = ", ".join(f'"{name}"' for name in stored_schema(kind).names)
     live = connection.execute(
         "select path from parts where kind = ? and withdrawn_at is null and rows > 0 order by path", [kind]
     ).fetchall()
     if live:
-        quoted = "'" + str(root).replace("'", "''") + "'"
+        quoted = "'" + root.replace("'", "''") + "'"
         base = f"coalesce(getvariable('{_ROOT_VARIABLE}'), {quoted})"
-        paths = ", ".join(f"'{path}'" for (path,) in live)
-        source = (
+        paths = ", ".join(f"'{layout.part_path(path)}'" for (path,) in live)
+        return (
             f"select {columns}, substr(filename, length({base}) + 2) as part "  # noqa: S608
             f"from read_parquet([{base} || '/' || path for path in [{paths}]])"
         )
-    else:
-        typed = ", ".join(
-            f'cast(null as {kind_type}) as "{name}"' for name, kind_type in column_types(connection, kind)
-        )
-        source = f"select {typed}, cast(null as varchar) as part where false"
-    connection.execute(f"create or replace view stored_{kind} as {source}")
-    connection.execute(f"create or replace view {kind} as select {columns} from stored_{kind}")  # noqa: S608
+    typed = ", ".join(f'cast(null as {_sql_type(field.type)}) as "{field.name}"' for field in stored_schema(kind))
+    return f"select {typed}, cast(null as varchar) as part where false"
 
 
-def column_types(connection: duckdb.DuckDBPyConnection, kind: str) -> list[tuple[str, str]]:
-    """Return the DuckDB types of a kind's columns."""
-    empty = stored_schema(kind).empty_table()
-    relation = connection.from_arrow(empty)
-    return [(name, str(column)) for name, column in zip(relation.columns, relation.types, strict=True)]
+def _sql_type(kind: pa.DataType) -> str:
+    """Return the DuckDB type that a column of a part is read as."""
+    if pa.types.is_struct(kind):
+        fields = ", ".join(f'"{field.name}" {_sql_type(field.type)}' for field in kind)
+        return f"struct({fields})"
+    if pa.types.is_list(kind):
+        return f"{_sql_type(kind.value_type)}[]"
+    if pa.types.is_fixed_size_binary(kind):
+        return "blob"
+    return _SQL_TYPES[kind]
 
 
 def define_views(connection: duckdb.DuckDBPyConnection) -> None:
@@ -186,7 +205,7 @@ def define_views(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(sql_text("store/views.sql"))
     connection.execute(
         "create or replace view policies as select * replace "  # noqa: S608
-        f"(settings::json::{policy.settings_type_sql()} as settings) from policy_log"
+        f"({policy.settings_sql('settings')} as settings) from policy_log"
     )
     known_models.define(connection)
     for name, query in read.items():
@@ -207,6 +226,16 @@ def _read_by_lineage() -> dict[str, str]:
     }
 
 
+def shadowed(query: str, shadows: str) -> str:
+    """Return a query over the store's views as one that reads other tables in place of some of the store's.
+
+    Args:
+        query: A SELECT on the views of the lineage, or on ``records``.
+        shadows: Common table expressions, each with the name of a table or of a view over parts.
+    """
+    return definitions.at_the_moment(shadows, _read_by_lineage(), query)
+
+
 def at_the_moment(query: str, moment: dt.datetime) -> str:
     """Return a query over the store's views as one that answers as the store would have answered at a moment.
 
@@ -216,5 +245,5 @@ def at_the_moment(query: str, moment: dt.datetime) -> str:
     """
     if moment.tzinfo is not None:
         moment = moment.astimezone(dt.UTC).replace(tzinfo=None)
-    text = definitions.at_the_moment(sql_text("store/as_of.sql"), _read_by_lineage(), query)
+    text = shadowed(query, sql_text("store/as_of.sql"))
     return re.sub(r"\bmoment\b", f"timestamp '{moment.isoformat(sep=' ')}'", text)

@@ -13,6 +13,7 @@ _VIEWS: Final = (
     *(
         "lineage_nodes",
         "lineage_edges",
+        "numbered_edges",
         "set_authors",
         "record_text",
         "held_text",
@@ -25,10 +26,18 @@ _VIEWS: Final = (
 )
 """In the order in which they are made: each reads those before it."""
 
-_MACROS: Final = {"ancestors": "which", "descendants": "which", "exposure": "which", "can_have_written": "captured"}
-"""Table macros and their parameter, which no column may be called: a macro replaces every name that it has."""
+_MACROS: Final = {
+    "lineage_walk": ("walk", "which, upwards"),
+    "exposure": ("exposure", "which"),
+    "can_have_written": ("can_have_written", "captured"),
+}
+"""Table macros, the file of each, and its parameters, as which no column may be called: a macro replaces the name."""
 
-_AS_OF: Final = ("lineage_nodes", "lineage_edges", "feedback_loops", "generation_depth", "ancestors", "descendants")
+_BEFORE: Final = ("relation_names", "places")
+_AFTER: Final = "directions"
+"""Files of statements that are run before the views are made, and after the macros are."""
+
+_AS_OF: Final = ("lineage_nodes", "lineage_edges", "feedback_loops", "generation_depth", "lineage_walk")
 """What has a macro ``NAME_as_of(…, moment)`` in SQL. `query_as_of` answers for everything."""
 
 
@@ -39,7 +48,8 @@ def body(name: str) -> str:
 
 def texts() -> list[str]:
     """Return everything that `define` makes definitions of, so that a change of it is noticed."""
-    return [body("known_names"), body("model_facts"), *(body(name) for name in (*_VIEWS, *_MACROS))]
+    files = ("known_names", "model_facts", *_BEFORE, *_VIEWS, *(file for file, _ in _MACROS.values()), _AFTER)
+    return [body(name) for name in files]
 
 
 def define(connection: duckdb.DuckDBPyConnection, shadows: str, read: Mapping[str, str]) -> None:
@@ -50,20 +60,37 @@ def define(connection: duckdb.DuckDBPyConnection, shadows: str, read: Mapping[st
         shadows: Common table expressions that stand for the tables as they were at a ``moment``.
         read: Definitions of the views that the lineage reads, by name, in the order in which they are made.
     """
+    for name in _BEFORE:
+        connection.execute(body(name))
     for name in _VIEWS:
         connection.execute(f"create or replace view {name} as {_bare(body(name))}")
-    for name, parameter in _MACROS.items():
-        connection.execute(f"create or replace macro {name}({parameter}) as table {_bare(body(name))}")
+    for name, (file, parameters) in _MACROS.items():
+        connection.execute(f"create or replace macro {name}({parameters}) as table {_bare(body(file))}")
     for name in _AS_OF:
-        parameters = f"{_MACROS[name]}, moment" if name in _MACROS else "moment"
-        query = body(name) if name in _MACROS else f"select * from {name}"  # noqa: S608 - a name from this module
+        macro = _MACROS.get(name)
+        query = f"select * from {name}" if macro is None else body(macro[0])  # noqa: S608 - a name from this module
         then = at_the_moment(shadows, read, query)
-        connection.execute(f"create or replace macro {name}_as_of({parameters}) as table {then}")
+        all_parameters = "moment" if macro is None else f"{macro[1]}, moment"
+        connection.execute(f"create or replace macro {name}_as_of({all_parameters}) as table {then}")
+    connection.execute(body(_AFTER))
+
+
+def number(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bring the numbered edges, which walks read, up to date with the edges."""
+    counts = "select (select count(*) from lineage_edges), (select count(*) from lineage_steps)"
+    for attempt in range(2):
+        ((edges, numbered),) = connection.execute(counts).fetchall()
+        if edges == numbered:
+            return
+        if attempt or edges < numbered:  # some are gone, or came with an earlier time
+            connection.execute("truncate lineage_steps; truncate lineage_places")
+        connection.execute(body("number"))
 
 
 def at_the_moment(shadows: str, read: Mapping[str, str], query: str) -> str:
     """Return a query with the views that it needs as common table expressions over the shadowed tables."""
     bodies = {**read, **{name: body(name) for name in _VIEWS}}
+    bodies["lineage_steps"] = bodies["numbered_edges"]
     wanted: list[str] = []
     needed = _names(query)
     for name in reversed(bodies):

@@ -17,8 +17,13 @@ CATALOGUES: Final = "catalogue"
 PARTS: Final = "parts"
 SEGMENTS: Final = "index/segments"
 STAGING: Final = "staging"
+BACKUPS: Final = "backup"
+"""Catalogues as they were before an upgrade."""
 WRITERS_LOCK: Final = "writers.lock"
 SESSION_LOCK: Final = "sessions.lock"
+
+KNOWN_FAILURES: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
+"""What an operating system says when it can't write; each has a sentence in `failure`, or its own text is one."""
 
 _CATALOGUE_NAME: Final = re.compile(r"[0-9]{6,18}\.duckdb")
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
@@ -27,7 +32,16 @@ _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,200}")
 def make_folders(root: Path) -> None:
     """Create the folders of an empty store."""
     for folder in (CATALOGUES, PARTS, SEGMENTS, STAGING):
-        (root / folder).mkdir(parents=True, exist_ok=True)
+        make_folder(root / folder)
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder, and those above it, so that they survive a power cut."""
+    missing = [path, *path.parents]
+    missing = missing[: next(place for place, folder in enumerate(missing) if folder.is_dir())]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def safe_name(name: str) -> str:
@@ -42,9 +56,37 @@ def safe_name(name: str) -> str:
     return name
 
 
+def part_path(path: str) -> str:
+    """Return the path of a part, relative to the store, if it is one that this program gives.
+
+    Raises:
+        StoreError: If it is not. The catalogue may come from a stranger, and its paths are opened, and become SQL text.
+    """
+    steps = path.split("/")
+    if (
+        len(steps) != 4
+        or steps[0] != PARTS
+        or not all(_SAFE_NAME.fullmatch(step) and ".." not in step for step in steps)
+    ):
+        raise StoreError(
+            "The catalogue names a part by a path that is none",
+            place=repr(path[:200]),
+            next_step="This store was not written by provenance alone: don't use it",
+        )
+    return path
+
+
 def catalogue_name(number: int) -> str:
     """Return the file name of the catalogue with this number."""
     return f"{number:06d}.duckdb"
+
+
+def pointed(root: Path) -> Path | None:
+    """Return the catalogue file that ``CURRENT`` names, or nothing if that can't be told."""
+    try:
+        return read_pointer(root)
+    except StoreError:
+        return None
 
 
 def read_pointer(root: Path) -> Path:
@@ -61,9 +103,15 @@ def read_pointer(root: Path) -> Path:
     try:
         name = pointer.read_text(encoding="ascii", errors="replace").strip()
     except FileNotFoundError as error:
-        if (root / CATALOGUES).is_dir():
+        if any(int(path.stem) > 1 for path in catalogues(root)):
             raise StoreError(
                 "The store has lost its CURRENT file", place=str(root), next_step="Run `provenance verify --repair`"
+            ) from error
+        if (root / CATALOGUES).is_dir():
+            raise StoreError(
+                "The making of this store was cut off",
+                place=str(root),
+                next_step="Run the command again that made it, or `provenance init`",
             ) from error
         raise StoreError(
             "This folder is not a store", place=str(root), next_step="Name a folder made by `provenance init`"
@@ -80,18 +128,29 @@ def read_pointer(root: Path) -> Path:
 def write_pointer(root: Path, name: str) -> None:
     """Make ``name`` the current catalogue: readers see the old one or the new one, never neither."""
     waiting = root / STAGING / f"{CURRENT}.{os.getpid()}.tmp"
-    with waiting.open("w", encoding="ascii") as file:
-        file.write(name + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    waiting.replace(root / CURRENT)
+    try:
+        with waiting.open("w", encoding="ascii") as file:
+            file.write(name + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        waiting.replace(root / CURRENT)
+    except OSError:
+        with contextlib.suppress(OSError):
+            waiting.unlink(missing_ok=True)
+        raise
     sync_folder(root)
 
 
 def catalogues(root: Path) -> list[Path]:
     """Return all catalogue files, oldest first."""
-    found = (path for path in (root / CATALOGUES).iterdir() if _CATALOGUE_NAME.fullmatch(path.name))
+    folder = root / CATALOGUES
+    found = (path for path in (folder.iterdir() if folder.is_dir() else ()) if _CATALOGUE_NAME.fullmatch(path.name))
     return sorted(found, key=lambda path: int(path.stem))
+
+
+def backups(root: Path) -> list[Path]:
+    """Return the catalogues that were kept when the store was upgraded."""
+    return sorted((root / BACKUPS).glob("*.duckdb"))
 
 
 def sync_file(path: Path) -> None:

@@ -64,9 +64,9 @@ def claim(root: Path, name: str) -> Iterator[bool]:
 
 
 @contextlib.contextmanager
-def no_sessions(root: Path) -> Iterator[bool]:
-    """Yield whether no session is open; if so, none can begin inside the block."""
-    with _locked(root / SESSION_LOCK, exclusive=True, timeout=0.0) as held:
+def no_sessions(root: Path, timeout: float = 0.0) -> Iterator[bool]:
+    """Yield whether no session is open, or none after so many seconds; if so, none can begin inside the block."""
+    with _locked(root / SESSION_LOCK, exclusive=True, timeout=timeout) as held:
         yield held
 
 

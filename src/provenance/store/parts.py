@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import os
 from collections.abc import Iterable, Iterator
@@ -105,14 +106,14 @@ def write_part(
             layout.sync_file(waiting)
             checksum = file_checksum(waiting)
             size = waiting.stat().st_size
-            folder.mkdir(parents=True, exist_ok=True)
+            layout.make_folder(folder)
             final = folder / f"{name}-{checksum[:12]}.parquet"
             waiting.replace(final)
         except BaseException:
-            waiting.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                waiting.unlink(missing_ok=True)
             raise
         layout.sync_folder(folder)
-        layout.sync_folder(folder.parent)
     return PartFile(kind, group_id, final.relative_to(root).as_posix(), written, size, checksum, source_id)
 
 

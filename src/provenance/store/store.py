@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import json
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,9 +15,12 @@ import pyarrow as pa
 
 from provenance.errors import StoreError
 from provenance.policy import Policy
-from provenance.store import catalogue, layout, locks
+from provenance.schema import SCHEMA_VERSION
+from provenance.store import catalogue, layout, locks, publish
+from provenance.store.audit import audit
 from provenance.store.parts import PartFile
-from provenance.store.verify import VerifyReport, recover, retire, verify
+from provenance.store.upgrade import upgrade
+from provenance.store.verify import VerifyReport, damaged, recover, retire, verify
 
 LOCK_TIMEOUT: Final = 300.0
 """Seconds that a commit waits for another one. A commit takes well under a second."""
@@ -138,11 +139,12 @@ class Commit:
         )
 
     def withdraw_unfinished_parts(self, scan_id: str) -> None:
-        """Take out what an interrupted scan published of sources that it did not finish."""
+        """Take out what an earlier attempt at a scan published of sources that it gave up."""
         self.execute(
             "update parts set withdrawn_at = ? where group_id = ? and withdrawn_at is null and source_id is not null "
-            "and source_id not in (select source_id from sources where scan_id = ? and error is null)",
-            [self.recorded_at, scan_id, scan_id],
+            "and source_id not in (select source_id from sources where scan_id = ? and error is null "
+            "union all select source_id from shards where scan_id = ?)",
+            [self.recorded_at, scan_id, scan_id, scan_id],
         )
 
     def withdraw_source_parts(self, scan_id: str, source_id: str) -> None:
@@ -177,6 +179,8 @@ class Commit:
 class Store:
     """A store's folder. Opening one is cheap; every read sees the snapshot that is current then.
 
+    One that an older program made is brought to this program's version first; its catalogue is kept in ``backup/``.
+
     Args:
         path: Folder of an existing store.
 
@@ -186,8 +190,11 @@ class Store:
 
     def __init__(self, path: str | Path = "provenance-store") -> None:
         self.root = Path(path).expanduser().resolve()
-        with self.read():
-            pass
+        self._mended: list[str] = []
+        with self.read() as connection:
+            older = catalogue.version(connection) < SCHEMA_VERSION
+        if older:
+            upgrade(self.root, LOCK_TIMEOUT)
 
     @classmethod
     def open(cls, path: str | Path = "provenance-store") -> Store:
@@ -214,18 +221,13 @@ class Store:
                 raise StoreError(
                     "This folder is not empty and not a store", place=str(root), next_step="Name a new or empty folder"
                 )
-            root.mkdir(parents=True, exist_ok=True)
+            layout.make_folder(root)
             with locks.writers_lock(root, LOCK_TIMEOUT):
                 if not (root / layout.CURRENT).exists():
+                    if any(int(path.stem) > 1 for path in layout.catalogues(root)):
+                        layout.read_pointer(root)  # says that it is lost: an empty store in its place would hide all
                     layout.make_folders(root)
-                    number = max((int(path.stem) for path in layout.catalogues(root)), default=0) + 1
-                    waiting = root / layout.STAGING / f"catalogue-{number}-{os.getpid()}.tmp"
-                    waiting.unlink(missing_ok=True)
-                    try:
-                        catalogue.build(waiting, root)
-                    except duckdb.Error as error:
-                        raise _refused(error, root) from error
-                    _publish(root, waiting, number)
+                    publish.first_catalogue(root)
         return cls(root)
 
     @classmethod
@@ -235,13 +237,16 @@ class Store:
 
     @classmethod
     def recover(cls, path: str | Path) -> Store:
-        """Open a store whose ``CURRENT`` file was lost, after pointing it at the newest sound catalogue."""
+        """Open a store, after pointing it at the newest sound catalogue if ``CURRENT`` was lost or names none."""
         root = Path(path).expanduser().resolve()
+        mended: list[str] = []
         with layout.refusals(root):
-            if root.is_dir() and (root / layout.CATALOGUES).is_dir():
+            if (root / layout.CATALOGUES).is_dir():
                 with locks.writers_lock(root, LOCK_TIMEOUT):
-                    recover(root)
-        return cls(root)
+                    mended = recover(root)
+        store = cls(root)
+        store._mended = mended
+        return store
 
     @property
     def current(self) -> Path:
@@ -250,10 +255,16 @@ class Store:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open the current snapshot, read-only, for the ``with`` block."""
+        """Open the current snapshot, read-only, for the ``with`` block.
+
+        Raises:
+            StoreError: If a query in the block meets a damaged part; it names the file.
+        """
         connection = self._connect()
         try:
             yield connection
+        except duckdb.Error as error:
+            raise (damaged(self.root, connection, error) or error) from error
         finally:
             connection.close()
 
@@ -276,14 +287,18 @@ class Store:
                     break
                 continue
             try:
-                catalogue.locate(connection, self.root)
+                if catalogue.locate(connection, self.root):
+                    audit(connection, path)  # it may be a stranger's
             except duckdb.Error as error:
                 connection.close()
-                raise _refused(error, self.root) from error
+                raise publish.refused(error, self.root) from error
+            except StoreError:
+                connection.close()
+                raise
             return connection
         raise StoreError(
             "The catalogue that CURRENT names is missing",
-            place=str(self.root),
+            place=str(path),
             next_step="Run `provenance verify --repair`",
         )
 
@@ -301,35 +316,18 @@ class Store:
             StoreError: If the lock is not to be had in time, or the store can't be written.
         """
         with layout.refusals(self.root), locks.writers_lock(self.root, timeout):
-            current = layout.read_pointer(self.root)
-            number = max(int(path.stem) for path in [current, *layout.catalogues(self.root)]) + 1
-            waiting = self.root / layout.STAGING / f"catalogue-{number}-{os.getpid()}.tmp"
-            waiting.unlink(missing_ok=True)
-            try:
-                shutil.copyfile(current, waiting)
-                connection = catalogue.connect(waiting, read_only=False)
-                try:
-                    yield from self._apply(connection, number, note)
-                finally:
-                    connection.close()
-                _publish(self.root, waiting, number)
-            except duckdb.IOException as error:
-                raise _refused(error, self.root) from error
-            finally:
-                for leftover in (waiting, waiting.with_name(waiting.name + ".wal")):
-                    leftover.unlink(missing_ok=True)
+            with publish.next_catalogue(self.root) as (connection, number):
+                there = catalogue.version(connection)
+                if there != SCHEMA_VERSION:
+                    raise StoreError(
+                        f"The store was set back to version {there} meanwhile", next_step="Run the command again"
+                    )
+                commit = Commit(self.root, connection)
+                yield commit
+                commit.flush()
+                commit.insert("commits", [{"number": number, "note": note}])
+                catalogue.define(connection, self.root)
             retire(self.root)
-
-    def _apply(self, connection: duckdb.DuckDBPyConnection, number: int, note: str) -> Iterator[Commit]:
-        connection.execute("begin")
-        catalogue.migrate(connection)
-        commit = Commit(self.root, connection)
-        yield commit
-        commit.flush()
-        commit.insert("commits", [{"number": number, "note": note}])
-        catalogue.define(connection, self.root)
-        connection.execute("commit")
-        connection.execute("checkpoint")
 
     def session(self) -> contextlib.AbstractContextManager[None]:
         """Hold while parts or segments are written that a later commit will publish, so that no repair sweeps them."""
@@ -342,7 +340,9 @@ class Store:
     def verify(self, repair: bool = False) -> VerifyReport:
         """Recount and re-read everything; with ``repair``, sweep files that no catalogue names."""
         with self.read() as connection:
-            return verify(self.root, connection, repair=repair)
+            report = verify(self.root, connection, repair=repair)
+        report.mended, self._mended = self._mended, []
+        return report
 
     def status(self) -> dict[str, Any]:
         """Return the number of the current catalogue, the store's size in bytes, and rows and parts by kind."""
@@ -358,20 +358,3 @@ class Store:
             "rows": {kind: rows for kind, rows, _, _ in kinds},
             "parts": {kind: parts for kind, _, parts, _ in kinds},
         }
-
-
-def _publish(root: Path, waiting: Path, number: int) -> None:
-    layout.sync_file(waiting)
-    final = root / layout.CATALOGUES / layout.catalogue_name(number)
-    waiting.replace(final)
-    layout.sync_folder(final.parent)
-    layout.write_pointer(root, final.name)
-
-
-def _refused(error: duckdb.Error, root: Path) -> StoreError:
-    first = str(error).splitlines()[0]
-    if "No space left" in first or "disk is full" in first.lower():
-        return layout.failure(OSError(28, "No space left on device"), root)
-    return StoreError(
-        f"The store can't be used: {first}", place=str(root), next_step="Check the disk, then run `provenance verify`"
-    )

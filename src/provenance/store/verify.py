@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,10 +15,20 @@ import pyarrow.parquet as pq
 
 from provenance.errors import SegmentError, StoreError
 from provenance.store import catalogue, layout, locks
+from provenance.store.audit import audit
 from provenance.store.parts import file_checksum
+from provenance.store.recount import recount
 
 KEPT: Final = 3
 """Catalogues that stay whether or not anybody reads them, so that a slow opener rarely has to try again."""
+
+_OF_THE_QUERY: Final = (
+    *(duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException),
+    *(duckdb.NotSupportedError, duckdb.InterruptException),
+)
+
+SEARCHED: Final = 1 << 30
+"""Bytes of parts that are read to find the one that made a query fail without being named."""
 
 
 @dataclass
@@ -32,6 +42,7 @@ class VerifyReport:
         problems: One sentence for each thing that is wrong.
         orphans: Files, relative to the store, that no catalogue names; gone if they are in ``swept``.
         swept: What was removed.
+        mended: What was done about a pointer that named no sound catalogue.
     """
 
     parts: int = 0
@@ -40,6 +51,7 @@ class VerifyReport:
     problems: list[str] = field(default_factory=list)
     orphans: list[str] = field(default_factory=list)
     swept: list[str] = field(default_factory=list)
+    mended: list[str] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
@@ -60,10 +72,12 @@ def verify(root: Path, connection: duckdb.DuckDBPyConnection, *, repair: bool) -
         repair: Sweep what no catalogue on disk names, unless some process is writing.
     """
     report = VerifyReport()
-    _check_parts(root, connection, report)
-    _check_segments(root, connection, report)
-    if not report.problems:  # counting needs every part to be readable
-        report.problems.extend(_miscounts(connection))
+    _check_catalogue(root, connection, report)
+    if not report.problems:
+        _check_parts(root, connection, report)
+        _check_segments(root, connection, report)
+    if not report.problems:  # counting needs everything to be readable
+        report.problems.extend(recount(root, connection))
         ((report.records,),) = connection.execute("select count(*) from observations").fetchall()
     with contextlib.ExitStack() as held:
         free = repair and held.enter_context(locks.no_sessions(root))
@@ -72,11 +86,35 @@ def verify(root: Path, connection: duckdb.DuckDBPyConnection, *, repair: bool) -
             retire(root)
         elif repair:
             report.problems.append("a scan or registration is writing, so nothing was swept; repeat when it has ended")
-        report.orphans = sorted(path.relative_to(root).as_posix() for path in _orphans(root))
+        named, unreadable = _named(root)
+        report.problems.extend(f"catalogue {path.relative_to(root)} can't be read" for path in unreadable)
+        if unreadable:
+            free = False  # what only that one names would be taken for an orphan
+        report.orphans = sorted(path.relative_to(root).as_posix() for path in _orphans(root, named))
         for name in report.orphans if free else ():
             _remove(root / name)
             report.swept.append(name)
     return report
+
+
+def _check_catalogue(root: Path, connection: duckdb.DuckDBPyConnection, report: VerifyReport) -> None:
+    """Read every row of the catalogue: DuckDB checks a block's checksum when it reads the block."""
+    try:
+        _read_all(connection)
+        audit(connection, layout.read_pointer(root))
+    except StoreError as error:
+        report.problems.append(error.cause)
+    except duckdb.Error as error:
+        name = layout.read_pointer(root).relative_to(root)
+        report.problems.append(f"catalogue {name} is damaged: {str(error).splitlines()[0]}")
+
+
+def _read_all(connection: duckdb.DuckDBPyConnection) -> None:
+    own = "database_name = current_database() and not internal"
+    tables = connection.execute(f"select table_name from duckdb_tables() where {own}").fetchall()  # noqa: S608
+    for (table,) in tables:
+        connection.execute(f'select bit_xor(hash(whole)) from "{table}" as whole').fetchall()  # noqa: S608
+    connection.execute(f"select count(sql) from duckdb_views() where {own}").fetchall()  # noqa: S608
 
 
 def _check_parts(root: Path, connection: duckdb.DuckDBPyConnection, report: VerifyReport) -> None:
@@ -106,6 +144,36 @@ def _part_problem(path: Path, rows: int, size: int, checksum: str) -> str | None
     return None
 
 
+def damaged(root: Path, connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> StoreError | None:
+    """Return an error that names the damaged file that a query met; nothing if the query failed for another reason."""
+    if isinstance(error, _OF_THE_QUERY):
+        return None
+    if "Corrupt database file" in str(error):
+        return StoreError(
+            "The store's catalogue is damaged",
+            place=str(layout.pointed(root) or root),
+            next_step="Run `provenance verify --repair`",
+        )
+    try:
+        live = connection.execute(
+            "select path, rows, bytes, checksum from parts where withdrawn_at is null and rows > 0 order by path"
+        ).fetchall()
+    except duckdb.Error:
+        return None
+    text, left = str(error), SEARCHED
+    for name, rows, size, checksum in sorted(live, key=lambda part: part[0] not in text):
+        left -= size
+        problem = _part_problem(root / name, rows, size, checksum) if left > 0 or name in text else None
+        if problem:
+            return StoreError(
+                f"A part of the store {problem}",
+                place=name,
+                next_step="Restore it from a backup, or scan its source again in a new store; `provenance verify` "
+                "lists all that is damaged",
+            )
+    return None
+
+
 def _check_segments(root: Path, connection: duckdb.DuckDBPyConnection, report: VerifyReport) -> None:
     live = connection.execute(
         "select segment_id, path from segments where withdrawn_at is null order by path"
@@ -124,11 +192,6 @@ def _check_segments(root: Path, connection: duckdb.DuckDBPyConnection, report: V
             report.problems.append(f"segment {name}: {error}")
 
 
-def _miscounts(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
-    for (problem,) in connection.execute(catalogue.sql_text("store/verify.sql")).fetchall():
-        yield problem
-
-
 def retire(root: Path) -> None:
     """Remove catalogues that are not among the newest few and that no other process has open."""
     current = layout.read_pointer(root)
@@ -137,25 +200,39 @@ def retire(root: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def recover(root: Path) -> None:
-    """Point ``CURRENT`` at the newest catalogue that can be opened, if it names none."""
-    with contextlib.suppress(StoreError):
-        if layout.read_pointer(root).exists():
-            return
+def recover(root: Path) -> list[str]:
+    """Point ``CURRENT`` at the newest sound catalogue, if it names none; say what was done. The caller holds the lock.
+
+    A damaged catalogue is kept under another name: with an older one, the store is as it was some commits ago.
+    """
+    named = layout.pointed(root)
+    if named is not None and _is_sound(named):
+        return []
+    mended = ["CURRENT was lost or torn" if named is None else f"CURRENT names {named.name}, which can't be read"]
     for path in reversed(layout.catalogues(root)):
-        try:
-            catalogue.connect(path, read_only=True).close()
-        except (StoreError, FileNotFoundError):
-            continue
-        layout.write_pointer(root, path.name)
-        return
+        if _is_sound(path):
+            layout.write_pointer(root, path.name)
+            return [*mended, f"{path.name} is current now: what was committed after it, if anything, is lost"]
+        path.replace(path.with_suffix(".damaged"))
+        mended.append(f"{path.name} is damaged; it is kept as {path.stem}.damaged")
     raise StoreError(
-        "None of the store's catalogues can be read", place=str(root), next_step="Restore it from a backup"
+        "None of the store's catalogues can be read",
+        place=str(root),
+        next_step="Restore one from a backup"
+        + (f", such as those in {layout.BACKUPS}/" if layout.backups(root) else ""),
     )
 
 
-def _orphans(root: Path) -> Iterator[Path]:
-    named = _named(layout.catalogues(root))
+def _is_sound(path: Path) -> bool:
+    try:
+        with catalogue.connect(path, read_only=True) as connection:
+            _read_all(connection)
+    except (StoreError, FileNotFoundError, duckdb.Error):
+        return False
+    return True
+
+
+def _orphans(root: Path, named: set[str]) -> Iterator[Path]:
     staging = root / layout.STAGING
     yield from staging.iterdir() if staging.is_dir() else ()
     for path in (root / layout.PARTS).rglob("*"):
@@ -165,23 +242,32 @@ def _orphans(root: Path) -> Iterator[Path]:
     for path in segments.iterdir() if segments.is_dir() else ():
         if path.relative_to(root).as_posix() not in named:
             yield path
+    current = layout.read_pointer(root)
+    # A catalogue that came to its name when the pointer did not come to it.
+    yield from (path for path in layout.catalogues(root) if int(path.stem) > int(current.stem))
 
 
-def _named(catalogues: Iterable[Path]) -> set[str]:
+def _named(root: Path) -> tuple[set[str], list[Path]]:
+    """Return the files that the catalogues on disk name, up to the current one, and catalogues that can't be read."""
     named: set[str] = set()
-    for path in catalogues:
+    unreadable: list[Path] = []
+    current = int(layout.read_pointer(root).stem)
+    older = [path for path in layout.catalogues(root) if int(path.stem) <= current]
+    for path in [*older, *layout.backups(root)]:
         # A withdrawn row names its file no longer; the catalogues before it still do, until they are retired.
         try:
-            connection = catalogue.connect(path, read_only=True)
+            with catalogue.connect(path, read_only=True) as connection:
+                rows = connection.execute(
+                    "select path from parts where withdrawn_at is null union all "
+                    "select path from segments where withdrawn_at is null"
+                ).fetchall()
         except FileNotFoundError:
             continue
-        with connection:
-            rows = connection.execute(
-                "select path from parts where withdrawn_at is null union all "
-                "select path from segments where withdrawn_at is null"
-            ).fetchall()
-            named.update(name for (name,) in rows)
-    return named
+        except (StoreError, duckdb.Error):
+            unreadable.append(path)
+            continue
+        named.update(name for (name,) in rows)
+    return named, unreadable
 
 
 def _remove(path: Path) -> None:
