@@ -11,7 +11,7 @@ import networkx
 import pyarrow as pa
 import pytest
 
-from provenance import lineage
+from provenance import lineage, schema
 from provenance.errors import LineageError
 from provenance.store import Store
 
@@ -45,6 +45,23 @@ def test_ancestors_and_descendants_equal_networkx_on_graphs_with_cycles(store: S
 
 def test_ancestors_of_an_unknown_node_are_none(store: Store) -> None:
     assert reached(store, "ancestors", "nobody") == {}
+
+
+def test_numbers_of_edges_keep_step_with_the_edges(store: Store) -> None:
+    """Walks read them: edges that came with an earlier time or are gone again are noticed."""
+    assert store.sql("select relation_names()").fetchall() == [(sorted(schema.RELATIONS, key=str.encode),)]
+    edges = {(f"dataset:{n}", "wasDerivedFrom", f"dataset:{n + 1}") for n in range(3)}
+    with store.commit("first") as commit:
+        commit.add_edges(sorted(edges))
+    with store.commit("earlier") as commit:
+        commit.execute("insert into edges values ('dataset:3', 'hadMember', 'dataset:4', timestamp '2020-01-01', null)")
+    assert reached(store, "ancestors", "dataset:0") == {f"dataset:{n}": n for n in range(1, 5)}
+    with store.commit("gone") as commit:
+        commit.execute("delete from edges where subject = 'dataset:1'")
+    assert reached(store, "ancestors", "dataset:0") == {"dataset:1": 1}
+    assert reached(store, "descendants", "dataset:4") == {"dataset:3": 1, "dataset:2": 2}
+    then = "select id, distance from ancestors_as_of('dataset:3', timestamp '2021-01-01')"
+    assert store.sql(then).fetchall() == [("dataset:4", 1)]
 
 
 def test_a_line_of_models_datasets_and_runs_is_traced(

@@ -56,11 +56,11 @@ def turned(store: Store, **more: Any) -> dt.datetime:
 
 def test_what_holds_the_text_is_touched_though_no_tag_changed(world: Store) -> None:
     found = by_id(impact(world, "gen"))
-    assert list(found) == ["dataset:d", "dataset:whole", "run:run", "model:m1", "model:t", "model:z"]
-    assert [item.how for item in found.values()] == ["direct"] * 4 + ["indirect"] * 2
+    assert list(found) == ["s", "dataset:d", "dataset:whole", "run:run", "model:m1", "model:t", "model:z"]
+    assert [item.how for item in found.values()] == ["direct"] * 5 + ["indirect"] * 2
     assert (found["model:z"].through, found["model:m1"].through) == ("model:m1", None)
     assert {(item.held_records, item.held_words) for item in found.values() if item.how == "direct"} == {(1, 8)}
-    assert all(item.changes == () for item in found.values())
+    assert all(item.changes == item.effects == () for item in found.values())
     assert set(by_id(impact(world, "x"))) == set(found)
 
 
@@ -75,6 +75,36 @@ def test_changes_are_given_with_their_cause_and_time(world: Store) -> None:
     assert [c["recorded_at"] for c in by_id(impact(world))["dataset:d"].changes] == [first, second]
     assert [c["recorded_at"] for c in by_id(impact(world, second))["dataset:d"].changes] == [second]
     assert impact(world, second + dt.timedelta(days=1)) == []
+
+
+def test_changes_that_were_taken_back_cancel_out(world: Store) -> None:
+    turned(world)
+    turned(world, cause="rematch", cause_id=None, tag_before="synthetic", tag_after="human", records=2, words=20)
+    assert by_id(impact(world))["dataset:d"].net_changes == (
+        {"tag_before": "human", "tag_after": "synthetic", "records": 1, "words": 10},
+    )
+    turned(world, cause="retag", cause_id="p", tag_before="synthetic", tag_after="human", records=1, words=10)
+    assert by_id(impact(world))["dataset:d"].net_changes == ()
+
+
+def test_what_a_set_makes_of_records_is_told_as_of_now(
+    world: Store, observations: Callable[..., pa.Table], fill: Callable[..., None], match: Callable[..., dict[str, Any]]
+) -> None:
+    """Those of a later scan count as well; one that two scans saw counts once in a dataset."""
+    turned(world)  # what was entered then says nothing of now
+    fill(world, observations("t", "r1", "r9"), [match("t", "r1", "g", (0, 90)), match("t", "r9", "g", (0, 90))])
+    lineage.seal_dataset(world, "new", ["r1", "r9"], derived_from=["t"])
+    found = by_id(impact(world, "gen"))
+    assert {name: item.effects for name, item in found.items() if item.effects} == {
+        "t": ({"tag_before": "unknown", "tag_after": "synthetic", "records": 2, "words": 200},),
+        "dataset:d": ({"tag_before": "unknown", "tag_after": "synthetic", "records": 1, "words": 100},),
+        "dataset:whole": ({"tag_before": "unknown", "tag_after": "synthetic", "records": 1, "words": 100},),
+        "dataset:new": ({"tag_before": "unknown", "tag_after": "synthetic", "records": 2, "words": 200},),
+        "run:run": ({"tag_before": "unknown", "tag_after": "synthetic", "records": 1, "words": 100},),
+        "model:m1": ({"tag_before": "unknown", "tag_after": "synthetic", "records": 1, "words": 100},),
+    }
+    assert (found["s"].held_records, found["s"].held_words) == (1, 8)
+    assert (found["t"].held_records, found["t"].held_words) == (2, 180)
 
 
 def test_what_was_trained_later_is_touched_since_then(world: Store) -> None:
@@ -92,7 +122,7 @@ def test_a_policy_is_a_cause(world: Store) -> None:
     turned(world, cause="retag", cause_id=strict.policy_id)
     found = by_id(impact(world, "strict"))
     assert found["dataset:d"].changes[0]["cause"] == "retag"
-    assert found["dataset:d"].held_records == 0
+    assert (found["dataset:d"].held_records, found["dataset:d"].effects) == (0, None)
 
 
 def test_what_is_unknown_or_can_mean_several_is_said(world: Store) -> None:

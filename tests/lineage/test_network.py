@@ -33,7 +33,9 @@ def test_connections_and_shortest_paths(edges: list[tuple[int, int]], data: st.D
     answers = network.connected(
         *(np.array(column, np.int32) for pairs in (asked, ends) for column in zip(*pairs, strict=True))
     )
-    paths = network.paths([(start, tuple(groups[group])) for start, group in asked])
+    same_length = [[*groups[group], *[min(groups[group])] * 3][:3] for _, group in asked]
+    offsets, nodes = network.paths(np.array([start for start, _ in asked], np.int32), np.array(same_length, np.int32))
+    paths = [nodes[first:end].tolist() for first, end in itertools.pairwise(offsets)]
     for (start, group), answer, path in zip(asked, answers, paths, strict=True):
         steps = [
             networkx.shortest_path_length(graph, start, end)
@@ -69,4 +71,14 @@ def test_an_empty_network() -> None:
     nothing = np.zeros(0, np.int32)
     network = Network.of(0, nothing, nothing)
     assert network.connected(nothing, nothing, nothing, nothing).tolist() == []
-    assert network.paths([]) == []
+    assert [part.tolist() for part in network.paths(nothing, nothing.reshape(0, 2))] == [[0], []]
+
+
+def test_paths_that_fill_more_than_one_buffer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("provenance.lineage.network._ROOM", 1)
+    line = np.arange(20, dtype=np.int32)
+    network = Network.of(21, line, line + 1)
+    offsets, nodes = network.paths(line, np.full((20, 1), 20, np.int32))
+    assert [nodes[first:end].tolist() for first, end in itertools.pairwise(offsets)] == [
+        list(range(start, 21)) for start in range(20)
+    ]

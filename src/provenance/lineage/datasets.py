@@ -123,6 +123,7 @@ def seal_dataset(
         part = None
         if record_ids is not None:
             with duckdb.connect(config={**_spilling(store.root)}) as connection:
+                connection.execute("set enable_progress_bar = false")
                 ordered = _Ordered(node)
                 part = write_part(
                     store.root,

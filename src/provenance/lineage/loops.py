@@ -19,7 +19,7 @@ import pyarrow as pa
 from provenance.lineage import textflow
 from provenance.lineage.moment import ask, ask_columns
 from provenance.lineage.names import model_id, resolve
-from provenance.lineage.textflow import Pair, TextFlow
+from provenance.lineage.textflow import Pair, Path, TextFlow
 
 if TYPE_CHECKING:
     from provenance.store import Store
@@ -151,14 +151,14 @@ def _loops(
     if not closed:
         return []
     paths = flow.paths(closed)
-    direct = _direct(flow, closed, [path for path, _ in paths])
+    direct = _direct(flow, closed, paths)
     amounts = _amounts(connection, flow, closed, as_of)
     sizes = {
         name: (records, words)
         for name, records, words in _rows(connection, "select dataset_id, records, words from sealed_amounts", as_of)
     }
     loops = []
-    for pair, (path, author), is_direct in zip(closed, paths, direct, strict=True):
+    for pair, path, is_direct in zip(closed, paths, direct, strict=True):
         dataset, model = pair
         run = runs[pair]
         held = amounts.get(pair, _Amount())
@@ -167,8 +167,8 @@ def _loops(
             Loop(
                 model=model,
                 dataset=dataset,
-                witness=(model, *([run] if run is not None else []), *path),
-                relatives=tuple(sorted({author, *held.authors})),
+                witness=(model, *([run] if run is not None else []), *path.steps),
+                relatives=tuple(sorted({path.author, *held.authors})),
                 records=held.records,
                 words=held.words,
                 share=held.words / all_words if all_words else None,
@@ -181,20 +181,14 @@ def _loops(
     return loops
 
 
-def _direct(flow: TextFlow, pairs: Sequence[Pair], paths: Sequence[list[str]]) -> list[bool]:
+def _direct(flow: TextFlow, pairs: Sequence[Pair], paths: Sequence[Path]) -> list[bool]:
     """Say for each connected pair whether a path passes through no other model's training: the shortest, or any."""
-    found = [_is_direct(path) for path in paths]
+    found = [path.direct for path in paths]
     unsure = [place for place, is_direct in enumerate(found) if not is_direct]
     if unsure:
         for place, reaches in zip(unsure, flow.reaches([pairs[place] for place in unsure], direct=True), strict=True):
             found[place] = bool(reaches)
     return found
-
-
-def _is_direct(path: list[str]) -> bool:
-    """From the first model on, all are models: those that are related to it."""
-    first = next(place for place, node in enumerate(path) if node.startswith("model:"))
-    return all(node.startswith("model:") for node in path[first:])
 
 
 @dataclass(frozen=True)
@@ -222,8 +216,8 @@ def _amounts(
     if not reaching:
         return found
     paths = flow.paths(reaching)
-    direct = _direct(flow, reaching, [path for path, _ in paths])
-    authors = {pair: author for pair, (_, author) in zip(reaching, paths, strict=True)}
+    direct = _direct(flow, reaching, paths)
+    authors = {pair: path.author for pair, path in zip(reaching, paths, strict=True)}
     by_model: dict[str, list[tuple[str, bool]]] = defaultdict(list)
     for (origin, model), is_direct in zip(reaching, direct, strict=True):
         by_model[model].append((origin, is_direct))
@@ -254,7 +248,7 @@ def _whole_sets(
     )
     sizes = {name: (records or 0, words or 0) for name, records, words in _rows(connection, query, as_of)}
     pairs = [pair for pair in closed if pair[0] in sizes]
-    direct = _direct(flow, pairs, [path for path, _ in flow.paths(pairs)])
+    direct = _direct(flow, pairs, flow.paths(pairs))
     return {
         pair: _Amount(*sizes[pair[0]], *(sizes[pair[0]] if is_direct else (0, 0)))
         for pair, is_direct in zip(pairs, direct, strict=True)

@@ -63,6 +63,8 @@ def resolve(store: Store, name: str, kinds: Sequence[str] = ()) -> str:
 
 def resolve_kind(store: Store, name: str, kinds: Sequence[str] = ()) -> tuple[str, str]:
     """Return the node id as `resolve` does, and the node's kind."""
+    if not name:
+        raise LineageError("An empty name stands for nothing", next_step="Give the name or id of a node")
     found = store.sql(
         "select distinct id, kind, id = $1 as by_id, name = $1 as by_name from lineage_nodes "
         "where ($2 is null or list_contains($2, kind)) "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import duckdb
 import numpy as np
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 Pair = tuple[str, str]
+
+
+class Path(NamedTuple):
+    """A way of text, from what holds it to a model.
+
+    Attributes:
+        steps: Ids of its nodes.
+        author: The first model of those that are related to the last one: who wrote the text.
+        direct: Whether it passes through no other model's training.
+    """
+
+    steps: list[str]
+    author: str
+    direct: bool
+
 
 _VERSIONS: Final = (
     "select distinct subject, object from lineage_edges "
@@ -65,21 +81,28 @@ class TextFlow:
         )
         return answers
 
-    def paths(self, pairs: Sequence[Pair]) -> list[tuple[list[str], str]]:
-        """Return for each connected (thing, model) one shortest path between, and the relative whose text it is."""
+    def paths(self, pairs: Sequence[Pair]) -> list[Path]:
+        """Return one shortest path for each connected (thing, model)."""
         things, models = self._places([thing for thing, _ in pairs]), self._kin([model for _, model in pairs])
-        asked = [
-            (int(thing), (int(model), int(model) + len(self.models)))
-            for thing, model in zip(things, models, strict=True)
-        ]
-        return [self._named(path) for path in self.every.paths(asked)]
-
-    def _named(self, path: Sequence[int]) -> tuple[list[str], str]:
+        offsets, nodes = self.every.paths(things, np.column_stack([models, models + np.int32(len(self.models))]))
+        if not len(nodes):
+            return []
         count = len(self.names)
-        written = next(place for place, node in enumerate(path) if node >= count)
-        nodes = [*path[:written], *(self.models[(node - count) % len(self.models)] for node in path[written + 1 :])]
-        names = self.names.take(pa.array(nodes, pa.int32())).to_pylist()
-        return names, names[written - 1]
+        is_kin = nodes >= count
+        named = np.where(is_kin, self.models[(nodes - count) % len(self.models)], nodes)
+        is_model = np.isin(named, self.models)
+        # The first of its later places repeats the model that wrote the text.
+        again = np.flatnonzero(is_kin & ~np.concatenate([[False], is_kin[:-1]]))
+        last = np.zeros(len(nodes), np.bool_)
+        last[offsets[1:] - 1] = True
+        trains = np.flatnonzero(is_model & ~last & ~np.concatenate([is_model[1:], [True]]))
+        direct = np.ones(len(pairs), np.bool_)
+        direct[np.searchsorted(offsets, trains, side="right") - 1] = False
+        names = self.names.take(pa.array(np.delete(named, again), pa.int32())).to_pylist()
+        authors = self.names.take(pa.array(named[again - 1], pa.int32())).to_pylist()
+        begin = (offsets - np.arange(len(offsets))).tolist()
+        steps = (names[first:end] for first, end in pairwise(begin))
+        return [Path(*found) for found in zip(steps, authors, direct.tolist(), strict=True)]
 
     def _places(self, names: Sequence[str]) -> NDArray[np.int32]:
         """Return the place of each name, -1 where it is not in the graph."""

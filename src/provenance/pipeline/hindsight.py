@@ -13,6 +13,7 @@ from provenance.lineage.diff import Difference, Side
 from provenance.lineage.diff import diff as compare
 from provenance.lineage.impact import Impact
 from provenance.lineage.impact import impact as touched
+from provenance.lineage.names import resolve
 from provenance.pipeline.gate import then
 from provenance.store import Store
 
@@ -58,7 +59,7 @@ def diff(
 
     Raises:
         UsageError: If it is not said what to compare, two things are, or a moment can't be told.
-        LineageError: If there is no such scan or dataset.
+        LineageError: If there is no such scan or dataset, or not yet at the earlier moment.
     """
     if sum((other is not None, bool(policy), since is not None)) != 1 or len(policy) > 2:
         raise UsageError(
@@ -74,6 +75,8 @@ def diff(
         before = Side(what, judges[0] if len(judges) == 2 else None)
         after = Side(what, judges[-1])
     elif since is not None:
-        before = Side(what, as_of=then.moment(opened, since))
+        began = then.moment(opened, since)
+        then.require_known(opened, resolve(opened, what, ("scan", "dataset")), began)
+        before = Side(what, as_of=began)
         after = Side(what, as_of=then.moment(opened, until) if until is not None else None)
     return compare(opened, before, after, reasons=reasons, by_dataset=by_dataset)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from provenance.escapes import code_span, markdown
 from provenance.lineage.export.described import DescribedDataset
 
 _SIZES: Final = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -42,7 +43,7 @@ def to_card(dataset: DescribedDataset, *, licence: str | None = None) -> str:
         "---",
     ]
     body = [
-        f"# {_plain(dataset.name)}",
+        f"# {markdown(dataset.name)}",
         "",
         dataset.summary,
         "",
@@ -50,7 +51,7 @@ def to_card(dataset: DescribedDataset, *, licence: str | None = None) -> str:
             ("tag", "records", "words"),
             [(tag, f"{records:,}", f"{words:,}") for tag, (records, words) in sorted(dataset.tags.items())],
         ),
-        f"Tags are computed under the policy `{_plain(dataset.policy)}`; `unknown` is never counted as human.",
+        f"Tags are computed under the policy {code_span(dataset.policy)}; `unknown` is never counted as human.",
         "",
         *_section("What decided", ("reason", "records"), dataset.reasons),
         *_section("Text verified as a model's", ("model", "words"), dataset.models),
@@ -78,11 +79,5 @@ def _section(title: str, names: tuple[str, str], counts: Mapping[str, int]) -> l
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(_plain(cell) for cell in row)} |" for row in rows]
+    lines = [f"| {' | '.join(markdown(cell) for cell in row)} |" for row in rows]
     return [f"| {' | '.join(names)} |", f"|{'---|' * len(names)}", *lines, ""] if lines else []
-
-
-def _plain(text: str) -> str:
-    """Return text from a crawl so that Markdown and HTML take it for nothing but text."""
-    visible = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
-    return re.sub(r"([\\`*_{}\[\]<>()#!|~&])", r"\\\1", visible)

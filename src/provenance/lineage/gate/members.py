@@ -241,5 +241,25 @@ def _depths(examined: Examination, authors: set[str]) -> dict[str | None, int]:
     if not authors:
         return {}
     query = "select id, at_least from node_depth where list_contains($1, id)"
+    if examined.as_of is None:
+        _reach(examined.connection, authors)
+        query = catalogue.shadowed(query, sql("parts_of"))
     found = ask_columns(examined.connection, query, [sorted(authors)], examined.as_of)
     return {entry["id"]: entry["at_least"] for entry in found.to_pylist()}
+
+
+def _reach(connection: duckdb.DuckDBPyConnection, nodes: set[str]) -> None:
+    """Make the table ``reachable`` (``id``) of what nodes come from: along edges, and through what datasets hold.
+
+    The depth of all nodes takes the members of every dataset; that of a few, those of the datasets that they come from.
+    """
+    held = catalogue.shadowed("select distinct origin from held_text", sql("parts_of"))
+    connection.execute("create or replace temp table reachable (id varchar)")
+    known: set[str] = set()
+    fresh = nodes
+    while fresh:
+        known |= fresh
+        known |= {name for (name,) in connection.execute(sql("reachable"), {"nodes": sorted(known)}).fetchall()}
+        connection.execute("delete from reachable")
+        connection.execute("insert into reachable select unnest($1::varchar[])", [sorted(known)])
+        fresh = {name for (name,) in connection.execute(held).fetchall()} - known

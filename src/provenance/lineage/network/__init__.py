@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 _LANES: Final = 16
 _BLOCK: Final = 64 * _LANES
+_ROOM: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,17 @@ class Network:
         """A number for each node; no edge leads to a greater one."""
         return self._components[0]
 
+    @cached_property
+    def _in_order(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], Network]:
+        """The nodes in the order of their components, those components, where each begins, and the edges by place."""
+        component, between = self._components
+        nodes = np.argsort(component, kind="stable").astype(np.int32)
+        place = np.empty(self.nodes, np.int32)
+        place[nodes] = np.arange(self.nodes, dtype=np.int32)
+        begin = np.zeros(between.nodes + 1, np.int32)
+        np.cumsum(np.bincount(component, minlength=between.nodes), out=begin[1:])
+        return nodes, component[nodes], begin, Network.of(self.nodes, place[self.tails], place[self.indices])
+
     def connected(
         self,
         starts: NDArray[np.int32],
@@ -110,18 +121,33 @@ class Network:
             )
         return answers
 
-    def paths(self, pairs: Sequence[tuple[int, tuple[int, ...]]]) -> list[list[int]]:
-        """Return one shortest path for each (start, possible ends); an empty one where there is none."""
+    def paths(self, starts: NDArray[np.int32], ends: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Return one shortest path for each start to one of its possible ends.
+
+        Args:
+            starts: int32[p], nodes.
+            ends: int32[p, k], where each may end.
+
+        Returns:
+            Offsets int64[p + 1] and nodes: path ``i`` is ``nodes[offsets[i]:offsets[i + 1]]``, empty if there is none.
+        """
         from provenance.lineage.network import kernel
 
-        back = self.reversed
-        side, parent = np.zeros(self.nodes, np.int8), np.zeros(self.nodes, np.int32)
-        queues, path = np.zeros((2, self.nodes), np.int32), np.zeros(self.nodes, np.int32)
-        found = []
-        for start, ends in pairs:
-            length = kernel.shortest_path(
-                *(self.indptr, self.indices, back.indptr, back.indices, self.order),
-                *(start, np.array(ends, np.int32), side, parent, queues, path),
-            )
-            found.append(path[:length].tolist())
-        return found
+        nodes, component, begin, network = self._in_order
+        place = np.empty(self.nodes, np.int32)
+        place[nodes] = np.arange(self.nodes, dtype=np.int32)
+        graph = (network.indptr, network.indices, network.reversed.indptr, network.reversed.indices, component, begin)
+        scratch = (
+            *(np.zeros(self.nodes, np.int8), np.zeros(self.nodes, np.int32)),
+            *(np.zeros((2, self.nodes), np.int32), np.zeros(self.nodes, np.int32)),
+        )
+        lengths = np.zeros(len(starts), np.int32)
+        room = np.empty(max(self.nodes, _ROOM), np.int32)
+        found = [room[:0]]
+        done = 0
+        while done < len(starts):
+            asked = place[starts[done:]], np.ascontiguousarray(place[ends[done:]])
+            count = kernel.shortest_paths(*graph, *asked, *scratch, lengths[done:], room)
+            found.append(nodes[room[: lengths[done : done + count].sum()]])
+            done += count
+        return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]), np.concatenate(found)

@@ -147,16 +147,19 @@ def reached(indptr, indices, marked, bits, asked, wanted, seen):
 
 @njit(cache=True, nogil=True)
 def shortest_path(  # noqa: C901 - one loop, from two sides
-    indptr, indices, back_indptr, back_indices, order, start, ends, side, parent, queues, path
+    indptr, indices, back_indptr, back_indices, component, begin, start, ends, side, parent, queues, path
 ):
     """Write one shortest path from a node to the nearest of some others, found from both sides at once.
+
+    Nodes must be numbered in the order of their components, which edges between components lead down.
 
     Args:
         indptr: int64[n + 1], edges as above.
         indices: int32[m].
         back_indptr: int64[n + 1], the same edges turned round.
         back_indices: int32[m].
-        order: int32[n], a number for each node that no edge leads to a greater one of.
+        component: int32[n], the component of each node.
+        begin: int32[components + 1], the first node of each.
         start: Where the path begins.
         ends: int32[k], where it may end.
         side: int8[n], all 0; left so again.
@@ -174,9 +177,9 @@ def shortest_path(  # noqa: C901 - one loop, from two sides
     side[start] = 1
     parent[start] = -1
     left, right = -1, -1
-    highest, lowest = order[start], order[start]
+    lowest = component[start]
     for i in range(ends.size):
-        lowest = min(lowest, order[ends[i]])
+        lowest = min(lowest, component[ends[i]])
         if side[ends[i]] == 1:
             left = start
         elif side[ends[i]] == 0:
@@ -184,6 +187,8 @@ def shortest_path(  # noqa: C901 - one loop, from two sides
             tail[1] += 1
             side[ends[i]] = 2
             parent[ends[i]] = -1
+    # No path leaves the components between.
+    low, high = begin[lowest], begin[component[start] + 1]
     while left < 0 and head[0] < tail[0] and head[1] < tail[1]:
         turn = 0 if tail[0] - head[0] <= tail[1] - head[1] else 1
         end_of_level = tail[turn]
@@ -194,7 +199,7 @@ def shortest_path(  # noqa: C901 - one loop, from two sides
             last = indptr[v + 1] if turn == 0 else back_indptr[v + 1]
             for e in range(first, last):
                 w = indices[e] if turn == 0 else back_indices[e]
-                if order[w] < lowest or order[w] > highest:
+                if w < low or w >= high:
                     continue
                 if side[w] == 0:
                     side[w] = turn + 1
@@ -222,3 +227,54 @@ def shortest_path(  # noqa: C901 - one loop, from two sides
         for i in range(tail[turn]):
             side[queues[turn, i]] = 0
     return length
+
+
+@njit(cache=True, nogil=True)
+def shortest_paths(
+    indptr,
+    indices,
+    back_indptr,
+    back_indices,
+    component,
+    begin,
+    starts,
+    ends,
+    side,
+    parent,
+    queues,
+    path,
+    lengths,
+    found,
+):
+    """Write one shortest path for each start, one behind the other, as long as there is room.
+
+    Args:
+        indptr: This and what follows up to ``begin`` as for `shortest_path`.
+        indices: Likewise.
+        back_indptr: Likewise.
+        back_indices: Likewise.
+        component: Likewise.
+        begin: Likewise.
+        starts: int32[p].
+        ends: int32[p, k], where each may end.
+        side: This and what follows up to ``path`` as for `shortest_path`.
+        parent: Likewise.
+        queues: Likewise.
+        path: Likewise.
+        lengths: int32[p], gets the number of nodes of each path; 0 if there is none.
+        found: int32, gets the nodes of the paths; at least as long as ``path``.
+
+    Returns:
+        How many starts were done.
+    """
+    filled = 0
+    for i in range(starts.size):
+        length = shortest_path(
+            indptr, indices, back_indptr, back_indices, component, begin, starts[i], ends[i], side, parent, queues, path
+        )
+        if filled + length > found.size:
+            return i
+        found[filled : filled + length] = path[:length]
+        filled += length
+        lengths[i] = length
+    return starts.size

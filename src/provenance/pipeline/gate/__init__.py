@@ -172,7 +172,7 @@ def _examined(
         remarks = _recorded(store, judged_by)
     else:
         moment = then.moment(store, as_of)
-        then.require_sealed(store, node, moment)
+        then.require_known(store, node, moment)
         judged_by = then.policy(store, policy, moment)
     models = [model for model in (for_model, successor_of) if model is not None]
     estimating = estimator(store, _model(style_model))

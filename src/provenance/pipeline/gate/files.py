@@ -12,9 +12,10 @@ import pyarrow.compute as pc
 from pyarrow import csv
 
 from provenance.errors import UsageError
+from provenance.escapes import csv_cell
 from provenance.pipeline import catalogue, sinks
 from provenance.pipeline.filter import kept_rows
-from provenance.pipeline.reread import is_unchanged
+from provenance.pipeline.reread import refuse_if_changed
 from provenance.readers import ReadOptions
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def _write_csv(path: Path, rows: pa.RecordBatchReader) -> int:
         with csv.CSVWriter(str(waiting), schema) as writer:
             for batch in rows:
                 columns = [pc.binary_join(c, ";") if pa.types.is_list(c.type) else c for c in batch.columns]
+                columns = [_harmless(c) if pa.types.is_string(c.type) else c for c in columns]
                 writer.write_batch(
                     pa.record_batch([c.cast(f.type) for c, f in zip(columns, fields, strict=True)], schema=schema)
                 )
@@ -59,6 +61,11 @@ def _write_csv(path: Path, rows: pa.RecordBatchReader) -> int:
     finally:
         waiting.unlink(missing_ok=True)
     return count
+
+
+def _harmless(column: pa.Array) -> pa.Array:
+    """Return texts as cells that no spreadsheet runs."""
+    return pa.array([csv_cell(value) for value in column.to_pylist()], pa.string())
 
 
 def write_rows(store: Store, connection: duckdb.DuckDBPyConnection, path: Path) -> int:
@@ -83,12 +90,7 @@ def _rows(store: Store, connection: duckdb.DuckDBPyConnection, path: Path) -> It
         held = {source for (source,) in connection.execute("select distinct source_id from tagged").fetchall()}
         sources = [source for source in catalogue.sources(store, scan_id) if source["source_id"] in held]
         for source in sources:
-            if not is_unchanged(source):
-                raise UsageError(
-                    "A source is gone or has changed since it was scanned",
-                    place=source["location"],
-                    next_step="Put it back, or scan it again",
-                )
+            refuse_if_changed(source)
             if str(path.resolve()) == source["location"]:
                 raise UsageError("The output would overwrite a source", place=str(path), next_step="Name another file")
         options = ReadOptions(**catalogue.read_options(catalogue.scan_row(store, scan_id) or {}))

@@ -47,11 +47,13 @@ def moment(store: Store, wanted: dt.datetime | dt.date) -> dt.datetime:
     return wanted
 
 
-def require_sealed(store: Store, dataset: str, wanted: dt.datetime) -> None:
-    """Raise a `LineageError` if a dataset was not recorded yet."""
-    (row,) = catalogue.rows(store, "select min(recorded_at) as first from datasets where dataset_id = $1", [dataset])
+def require_known(store: Store, node: str, wanted: dt.datetime) -> None:
+    """Raise a `LineageError` if a dataset or scan was not recorded yet."""
+    query = "select kind, min(recorded_at) as first from lineage_nodes where id = $1 group by kind"
+    (row,) = catalogue.rows(store, query, [node])
     if row["first"] > wanted:
-        raise LineageError(f"The dataset was sealed later: at {row['first']} (UTC)", place=dataset)
+        made = "was sealed" if row["kind"] == "dataset" else "began"
+        raise LineageError(f"The {row['kind']} {made} later: at {row['first']} (UTC)", place=node)
 
 
 def policy(store: Store, wanted: str | Path, when: dt.datetime) -> Policy:
