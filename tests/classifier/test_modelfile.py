@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,15 @@ def test_any_cut_is_refused(size: int) -> None:
         {"bins": [vars(bin_of(slope=-1.0))]},
         {"bins": [vars(bin_of(language="../en"))]},
         {"bins": [vars(bin_of()), vars(bin_of())]},
+        {"scales": [10**400, 1, 1]},
+        {"scales": {"a": 1}},
+        {"bins": {"a": 1}},
+        {"bins": [[1, 2]]},
+        {"bins": [{**vars(bin_of()), "words_from": 10**400}, {**vars(bin_of()), "slope": 10**400}]},
+        {"populations": 7},
+        {"populations": [None]},
+        {"bits": 24},
+        {"window": 1 << 40},
     ],
 )
 def test_a_forged_header_is_refused_though_its_checksum_fits(change: dict[str, object]) -> None:
@@ -107,6 +117,27 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     with pytest.raises(ModelError):
         read(path)
     assert not trap.exists()
+
+
+@pytest.mark.parametrize("header", [b"[" * 100_000, b"7", b"null", b"\xff\xfe", b'{"bits": ' + b"9" * 5000 + b"}"])
+def test_a_header_that_is_no_header_is_refused(header: bytes) -> None:
+    body = b"PVSTYLE1" + len(header).to_bytes(8, "little") + header
+    with pytest.raises(ModelError, match="here"):
+        decode(body + hashlib.sha256(body).digest(), "here")
+
+
+def test_a_header_longer_than_the_file_is_refused() -> None:
+    body = b"PVSTYLE1" + (1 << 62).to_bytes(8, "little") + b"{}"
+    with pytest.raises(ModelError, match="longer than the file"):
+        decode(body + hashlib.sha256(body).digest(), "here")
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.model"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path, Path("/dev/zero")):
+        with pytest.raises(ModelError, match="can't be read"):
+            read(path)
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:

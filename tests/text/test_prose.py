@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -66,6 +69,48 @@ CASES = {
 def test_kinds(kind: str, text: str) -> None:
     assert kind in TEXT_KINDS
     assert classify(pa.array([text], pa.large_string())) == [kind]
+
+
+LAYOUTS = {
+    "a tab for every space": lambda text: text.replace(" ", "\t"),
+    "four spaces for one": lambda text: text.replace(" ", "    "),
+    "a line for every word": lambda text: "\n".join(text.split()),
+    "a line for three words": lambda text: re.sub(r"((?:\S+ ){2}\S+) ", r"\1\n", text),
+    "wrapped at 25 columns": lambda text: textwrap.fill(text, 25),
+    "wrapped at 40 columns": lambda text: textwrap.fill(text, 40),
+    "a line for every sentence": lambda text: re.sub(r"(?<=[.!?]) ", "\n", text),
+    "tabs and broken lines": lambda text: re.sub(r"(\S+) (\S+) (\S+) ", "\\1\t\\2\t\\3\n", text),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_sentences_are_prose_in_any_layout(layout: str) -> None:
+    text = (STORY + "If the rain had stopped, we might have seen the island. For an hour there was nothing. ").replace(
+        "\n", " "
+    )
+    assert classify(pa.array([LAYOUTS[layout](text)], pa.large_string())) == ["prose"]
+
+
+@pytest.mark.parametrize("kind", ["code", "table", "list", "boilerplate"])
+def test_a_layout_of_cells_or_items_is_no_prose_for_having_sentences_beside_it(kind: str) -> None:
+    texts = [text * 3 for text in CASES[kind]]
+    assert set(classify(pa.array(texts, pa.large_string()))) == {kind}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "port\tship\tcaptain\tflag\n" * 2 + "East\tHeron\tMoe\tNO\nWest\tGull\tVik\tDK\n" * 6,
+        "The\tDT\tO\nferry\tNN\tO\nleft\tVBD\tO\n.\t.\tO\n" * 12,
+    ],
+)
+def test_single_words_in_cells_stay_a_table(text: str) -> None:
+    assert classify(pa.array([text], pa.large_string())) == ["table"]
+
+
+def test_small_items_stay_a_list() -> None:
+    text = "apples\npears\nplums\nquinces\nmedlars\ncherries\nfigs\nraspberries\n" * 3
+    assert classify(pa.array([text], pa.large_string())) == ["list"]
 
 
 def test_a_slice_is_read_from_its_own_place() -> None:

@@ -16,6 +16,7 @@ def model_card(
     unseen: Evaluation | None,
     *,
     held_out: Sequence[Group] = (),
+    kinds: Sequence[Group] = (),
     attacks: Sequence[Group] = (),
     disguises: Mapping[str, float] | None = None,
     tried: Sequence[Sequence[str]] = (),
@@ -29,6 +30,7 @@ def model_card(
         model: The model.
         unseen: Its evaluation on sets that took no part in training or calibration.
         held_out: Shares on the training sets, each held out.
+        kinds: Shares on the training sets, each kind of text held out.
         attacks: Shares by how a synthetic text was altered, each held out.
         disguises: Share of synthetic text of ``unseen`` that is tagged synthetic under each disguise.
         tried: Rows of the table of what was tried, as held-out training sets judged it.
@@ -58,6 +60,8 @@ def model_card(
     ]
     if held_out:
         sections += ["## On the training sets, each held out", _HELD, markdown_table(held_out, "set")]
+    if kinds:
+        sections += ["## On the training sets, each kind of text held out", _KINDS, markdown_table(kinds, "kind")]
     if unseen is not None:
         sections += ["## On sets that it has never seen", _UNSEEN, *_evaluation(unseen)]
         if looks:
@@ -110,14 +114,16 @@ _HOW = (
     "dashes, accents, look-alike and invisible characters, and the digits of numbers, so that neither formatting "
     "nor those disguises can move a score. Trained with a squared hinge loss by dual coordinate descent on random "
     "windows of both labels, up to three of a human text and two of a synthetic one, balanced over data set, "
-    "generator, domain and length; base models count 0.05. In three of ten windows 2 to 15 % of the words are misspelt."
+    "generator, domain and length; all human text costs twice as much as all synthetic text, and base models count "
+    "0.05. In three of ten windows 2 to 15 % of the words are misspelt."
 )
 _CALIBRATION = (
     "Every calibration document is scored by a model that saw neither its data set nor a copy of it nor another "
     "answer to its prompt. A p-value is the larger of two numbers. The first is the 95 % Clopper-Pearson bound on the "
     "share of pooled documents at least as extreme. The second is there because sets differ more than chance, so that "
     "a pooled threshold breaks its promise on the next set: for human text Student's 95 % bound on the mean rate of a "
-    "data set, taking the sets as the sample; for synthetic text that mean itself. "
+    "data set, taking the sets as the sample (a set of pieces of fewer than 20 works is no sample of its own); for "
+    "synthetic text that mean itself. "
     "For the longest bin, documents that have no such span take part with a shorter "
     "one, which spreads more and so keeps the bound safe."
 )
@@ -125,18 +131,21 @@ _UNSEEN = (
     "Texts of at least 100 words, default policy (`p_human` ≤ 0.005: synthetic; else `p_synthetic` ≤ 0.03: human; "
     "else unknown), style alone: no date, match, marker or declaration. AUC: against human prose of the same "
     "language and length, of all sets together; none for languages without calibration, whose texts are all "
-    "unknown."
+    "unknown. `cheat_fusion` mixes people's sentences with a model's: `unknown` is the right tag for much of it, "
+    "though it counts as synthetic here."
 )
 _HELD = (
     "Spans of at least 100 words, default policy. A document counts once in every range of lengths that it reaches. "
     "The scores are the ones that the calibration tables were made from, so the shares of human text show how evenly "
     "the error is spread, not how well the promise is kept."
 )
+_KINDS = (
+    "As above, but what is held out is a kind of text, from all sets at once, with copies of its texts and other "
+    "answers to its prompts. The thresholds are the model's own."
+)
 _DISGUISES = (
     "English texts of instruction-tuned models, of at least 100 words, from the sets that the model has never seen; "
-    "each disguise is applied to the whole text, and the text is then read as a scan reads it. "
-    "White space can't move a score, but tabs and broken lines can make a text look like a table or like code, about "
-    "which the model is not asked."
+    "each disguise is applied to the whole text, and the text is then read as a scan reads it."
 )
 _ATTACKS = (
     "Texts of instruction-tuned models that their data set altered, or had a model alter, on purpose. Spans of at "
@@ -144,11 +153,11 @@ _ATTACKS = (
 )
 _TRIED = (
     "Training sets held out one after another, three tenths of the rows unless said otherwise; spans of 100 to 399 "
-    "words. AUC: mean over synthetic sets of instruction-tuned models, against human text of which every set weighs "
-    "the same. Synthetic %: share of synthetic text above the threshold that 0.5 % of such human text reaches; "
-    "human %: share of human text below the threshold under which 3 % of synthetic text lie. Both thresholds are "
-    "read off the scores themselves, so they compare models; they promise nothing. Sets with restricted "
-    "licences took part as unseen text only: they were scored, never trained on."
+    "words, in the last block of 100 and more. AUC: mean over synthetic sets of instruction-tuned models, against "
+    "human text of which every set weighs the same. Synthetic %: share of synthetic text above the threshold that "
+    "0.5 % of such human text reaches; human %: share of human text below the threshold under which 3 % of synthetic "
+    "text lie. Both thresholds are read off the scores themselves, so they compare models; they promise nothing. Sets "
+    "with restricted licences took part as unseen text only: they were scored, never trained on."
 )
 _LIMITS = (
     "A tag is a statement about a population, not proof against an author. The error bounds hold for text like "

@@ -15,6 +15,7 @@ from provenance.classifier.model import StyleModel, p_values
 from provenance.classifier.training.calibrate import LENGTH_BINS
 from provenance.classifier.training.labelled import is_base_model
 from provenance.classifier.training.pipeline import TrainingResult
+from provenance.escapes import markdown
 
 TAGS: Final = ("human", "synthetic", "unknown")
 _MATCHING_BINS: Final = (50, 75, 100, 150, 200, 300, 400, 600, 1000)
@@ -74,6 +75,11 @@ def tags(judged: pa.RecordBatch, alpha: float = 0.005, beta: float = 0.03) -> np
     return result
 
 
+def base_models(models: npt.NDArray[Any], datasets: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which rows a base model wrote."""
+    return np.array([is_base_model(*named) for named in zip(models.tolist(), datasets.tolist(), strict=True)], bool)
+
+
 def ranking(positive: npt.NDArray[np.float64], negative: npt.NDArray[np.float64]) -> float:
     """Area under the ROC curve, ties counted half; NaN when either is empty."""
     if not len(positive) or not len(negative):
@@ -126,7 +132,7 @@ def evaluate(
         name: np.array(table[name].to_pylist(), dtype=object) for name in ("label", "dataset", "model", "lang")
     }
     column["words"], column["tag"], column["score"] = words, tags(judged, alpha, beta), model.score(texts)
-    column["base"] = np.array([is_base_model(name) for name in column["model"].tolist()], bool)
+    column["base"] = base_models(column["model"], column["dataset"])
     column["prose"] = np.array(kinds, dtype=object) == "prose"
     column["ranked"] = column["prose"] & np.isin(column["lang"].astype(str), model.languages)
     keep = words >= least_words
@@ -176,7 +182,7 @@ def held_out_shares(
     held, table = result.held, result.table
     column: dict[str, npt.NDArray[Any]] = {
         name: np.array(table[name].to_pylist(), dtype=object)[held.rows]
-        for name in {"label", column_name, "model", "lang"}
+        for name in {"label", column_name, "dataset", "model", "lang"}
     }
     tag = np.full(len(held.rows), "unknown", dtype=object)
     counted = np.zeros(len(held.rows), bool)
@@ -187,7 +193,7 @@ def held_out_shares(
         tag[rows[p_synthetic <= beta]] = "human"
         tag[rows[p_human <= alpha]] = "synthetic"
         counted[rows] = bin_.words_from >= least_words
-    base = np.array([is_base_model(name) for name in column["model"].tolist()], bool)
+    base = base_models(column["model"], column["dataset"])
     groups = []
     for kind, mask in (
         ("human", column["label"] == "human"),
@@ -246,7 +252,8 @@ def markdown_table(groups: Sequence[Group], heading: str) -> str:
     for group in groups:
         area = "" if np.isnan(group.auc) else f"{group.auc:.3f}"
         lines.append(
-            f"| {group.name} | {group.label} | {group.texts} | {100 * group.synthetic:.1f} | {100 * group.human:.1f} "
+            f"| {markdown(group.name)} | {group.label} | {group.texts} "
+            f"| {100 * group.synthetic:.1f} | {100 * group.human:.1f} "
             f"| {100 * group.unknown:.1f} | {area} |"
         )
     return "\n".join(lines)

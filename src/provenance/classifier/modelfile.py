@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from provenance import bounded
 from provenance.classifier.alphabet import TABLE_SIZE
 from provenance.classifier.populations import Population, as_header, from_header
 from provenance.errors import ModelError
@@ -147,7 +148,7 @@ def decode(content: bytes, place: str) -> ModelArrays:
 
     try:
         return _build(*unseal(content, MAGIC, MAX_BYTES))
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (LookupError, TypeError, ArithmeticError, AttributeError, ValueError, RecursionError) as error:
         raise refuse(str(error) or type(error).__name__) from None
 
 
@@ -222,12 +223,11 @@ def read(path: Path) -> ModelArrays:
         ModelError: It can't be read, or is no usable model.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ModelError("The file is too large for a style model", place=str(path), next_step="Name another file")
-        content = path.read_bytes()
-    except OSError as error:
+        content = bounded.read(path, MAX_BYTES)
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or error
         raise ModelError(
-            f"The style model can't be read: {error.strerror}", place=str(path), next_step="Check the path"
+            f"The style model can't be read: {cause}", place=str(path), next_step="Check the path"
         ) from None
     return decode(content, str(path))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
-from xml.sax.saxutils import escape
 
 from provenance.classifier.assessment import Reliability, Roc
+from provenance.escapes import markup as escape
 
 _SIZE: Final = 400
 _LEFT: Final = 60

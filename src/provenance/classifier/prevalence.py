@@ -282,7 +282,7 @@ def estimate(
     seed: int = 0,
     replicates: int = REPLICATES,
 ) -> Share:
-    """Estimate the share of synthetic text in one pile.
+    """Estimate the share of synthetic text in one pile: what the middle one of the trials corrects its estimate to.
 
     Args:
         clusters: Weights (texts or words) by cluster, bin and cell, ``[clusters, bins, CELLS]``. A cluster is what is
@@ -294,12 +294,11 @@ def estimate(
         seed: Of the resampling.
         replicates: How many times to resample; the interval's ends are quantiles of them.
     """
-    share, spread = _resampled(clusters, texts, known, seed, replicates)
+    _, spread = _resampled(clusters, texts, known, seed, replicates)
     # Each replicate's estimate, read back through each trial's errors, is a share that the pile may really have.
     possible = np.stack([np.interp(spread, curve, TRUE_SHARES) for curve in _rising(tried.estimates)])
-    low, high = np.quantile(possible, [0.025, 0.975])
-    low, high = min(float(low), share), max(float(high), share, hidden_share(texts))
-    low = low if low >= LEAST_SHARE else 0.0
+    low, share, high = (float(end) for end in np.quantile(possible, [0.025, 0.5, 0.975]))
+    low, high = low if low >= LEAST_SHARE else 0.0, max(high, hidden_share(texts))
     right = right_shares(clusters.sum(0), tagged, tried, possible) if tagged.any() else np.array([np.nan])
     ends = np.quantile(right, [0.5, 0.025, 0.975])
     return Share(share, low, high, float(ends[0]), float(ends[1]), float(ends[2]), float(tagged.sum()))

@@ -107,9 +107,10 @@ def _usable(table: pa.Table) -> list[bool]:
     """Whether each row is the first of its text, and not of a base model."""
     seen: set[bytes] = set()
     usable = []
-    for text, generator in zip(table["text"].to_pylist(), table["model"].to_pylist(), strict=True):
+    named = (table[name].to_pylist() for name in ("text", "model", "dataset"))
+    for text, generator, dataset in zip(*named, strict=True):
         digest = hashlib.blake2b(str(text).encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        usable.append(digest not in seen and not is_base_model(generator))
+        usable.append(digest not in seen and not is_base_model(generator, dataset))
         seen.add(digest)
     return usable
 

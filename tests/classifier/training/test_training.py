@@ -21,7 +21,7 @@ from provenance.classifier.training.labelled import (
     read_labelled,
     select_licences,
 )
-from provenance.classifier.training.optimise import fit, hash_rows
+from provenance.classifier.training.optimise import HUMAN_COST, fit, hash_rows
 from provenance.errors import UsageError
 
 SYLLABLES = ["ka", "lo", "mi", "ren", "ta", "vos", "ul", "pe", "shi", "dor", "nam", "qui", "est", "bra"]
@@ -142,8 +142,20 @@ def test_open_leaves_out_what_is_not_stated(table) -> None:
 
 
 def test_base_models_by_name() -> None:
-    assert all(map(is_base_model, ["gpt2-xl", "opt-13b", "bloom-7b", "davinci", "llama-2-13b", "gpt-neo-2.7B"]))
+    assert all(map(is_base_model, ["gpt2-xl", "opt-13b", "bloom-7b", "davinci", "llama-1-13b", "gpt-neo-2.7B"]))
     assert not any(map(is_base_model, ["gpt-4o", "llama-2-7b-chat-hf", "text-davinci-003", "phi-2-dpo", None]))
+
+
+def test_the_name_of_a_tuned_model_without_its_suffix_means_what_its_set_means() -> None:
+    for model, dataset in (("llama-2-70b", "detectrl"), ("llama-3-70b", "l2r"), ("llama-3-8b", "imbd")):
+        assert not is_base_model(model, dataset)
+    assert is_base_model("llama-3-8b", "lastde")
+    rows = [
+        {"text": text_of(n, SYNTHETIC, 90), "label": "synthetic", "model": "llama-3-8b", "dataset": name}
+        for n, name in enumerate(("imbd", "lastde"))
+    ]
+    corpus = build_corpus(pa.Table.from_pylist(rows, COLUMNS), build_table(), frozenset())
+    assert corpus.base.tolist() == [False, True]
 
 
 def test_reading_labelled_files(tmp_path, table) -> None:
@@ -235,7 +247,10 @@ def test_the_optimiser_agrees_with_scikit_learn() -> None:
     of_characters = within < hashed.characters[owner]
     block = np.where(of_characters, hashed.characters[owner], sizes[owner] - hashed.characters[owner])
     matrix = sparse.csr_matrix((1 / np.sqrt(block), (owner, hashed.buckets[: len(owner)])), shape=(len(rows), 2 << 10))
-    oracle = svm.LinearSVC(C=0.5, loss="squared_hinge", tol=1e-8, max_iter=100_000).fit(matrix, corpus.labels)
+    oracle = svm.LinearSVC(
+        C=0.5, loss="squared_hinge", tol=1e-8, max_iter=100_000, class_weight={-1: HUMAN_COST, 1: 1.0}
+    )
+    oracle.fit(matrix, corpus.labels)
     scale = np.repeat(weights.scales[:2], 1 << 10)
     ours = matrix @ (weights.steps * scale) + weights.scales[2]
     # What is left is rounding to 255 steps.
@@ -273,8 +288,21 @@ def test_pieces_of_one_work_are_one_document() -> None:
     order = mix(np.arange(2000), 5).argsort()
     sets = np.arange(2000) % 4
     many = SetRates(Scored(margins[order], sets, np.arange(2000)), upper=True)
-    few = SetRates(Scored(margins[order], sets, np.arange(2000) // 100), upper=True)
-    assert few.bound(0.9) > 1.5 * many.bound(0.9)
+    few = SetRates(Scored(margins[order], sets, np.arange(2000) // 80), upper=True)
+    assert 1.0 > few.bound(0.9) > 1.3 * many.bound(0.9)
+
+
+def test_a_set_of_few_works_does_not_narrow_the_bound_over_sets() -> None:
+    margins = np.linspace(-1, 1, 4000)[mix(np.arange(4000), 5).argsort()]
+    sets = np.arange(4000) % 4
+    works = np.where(sets == 3, 4000 + np.arange(4000) // 4 % 5, np.arange(4000))
+    calm = np.where(sets == 3, -1.0, margins)
+    with_it = SetRates(Scored(calm, sets, np.arange(4000)), upper=True)
+    without = SetRates(Scored(calm, sets, works), upper=True)
+    assert (with_it.sets, without.sets) == (4, 3)
+    others = SetRates(Scored(margins[sets < 3], sets[sets < 3], np.arange(3000)), upper=True)
+    assert abs(without.bound(0.9) - others.bound(0.9)) < 0.01
+    assert with_it.at(0.9).mean() < without.at(0.9)[:3].mean() <= without.bound(0.9)
 
 
 def test_tables_are_monotone_and_bound_the_observed_share() -> None:

@@ -97,7 +97,7 @@ def decode(content: bytes, place: str) -> FamilyArrays:
 
     try:
         return _build(*unseal(content, MAGIC, MAX_BYTES))
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+    except (LookupError, TypeError, ArithmeticError, AttributeError, ValueError, RecursionError) as error:
         raise refuse(str(error) or type(error).__name__) from None
 
 

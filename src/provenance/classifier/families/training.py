@@ -43,6 +43,7 @@ _STEPS: Final = 12
 _REWRITTEN: Final = re.compile("paraphrase|data_mixing|human_ai_fusion")
 """Disguises after which another program or a person has written part of the text."""
 _FEW, _SOME = 1000, 2500
+_ONE_IN: Final = 2_000
 
 
 @dataclass(frozen=True)
@@ -285,7 +286,7 @@ def _fit(
     weights = np.zeros((2 << options.bits, families), np.float32)
     hashed = material.hashed
     intercepts = fit_families(hashed.buckets, hashed.starts, hashed.characters, labels, costs, orders, weights)
-    columns = [quantise(np.ascontiguousarray(weights[:, n]), float(intercepts[n])) for n in range(families)]
+    columns = [quantise(np.ascontiguousarray(weights[:, n]), float(intercepts[n]), _ONE_IN) for n in range(families)]
     steps = np.ascontiguousarray(np.stack([column.steps for column in columns], 1))
     return steps, tuple(column.scales for column in columns)
 

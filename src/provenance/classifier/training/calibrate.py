@@ -27,6 +27,8 @@ FEWEST_DOCUMENTS: Final = 600
 """Human documents without which no bin can meet an error of 0.5 % at 95 % confidence."""
 FEWEST_OF_A_SET: Final = 150
 """Rows below which a set's own rate is more noise than rate; such sets count in the pooled bound only."""
+FEWEST_WORKS: Final = 20
+"""Works below which a set says how one author writes, not how sets differ: it counts in the pooled bound only."""
 FEWEST_SETS: Final = 3
 _STEPS: Final = 240
 
@@ -59,7 +61,7 @@ class SetRates:
             self._documents.append(len(np.unique(scored.works[rows])))
         self.documents = np.array(self._documents, np.float64)
         self.rows = np.array([len(values) for values in self._sorted])
-        self._large = self.rows >= FEWEST_OF_A_SET
+        self._large = (self.rows >= FEWEST_OF_A_SET) & (self.documents >= FEWEST_WORKS)
         self.sets = int(self._large.sum())
 
     def at(self, threshold: float) -> Floats:

@@ -98,7 +98,7 @@ def build_corpus(table: pa.Table, symbols_table: npt.NDArray[np.uint8], pieces: 
         labels=labels,
         dataset=np.array(column["dataset"], dtype=object),
         cell=codes(column["dataset"], column["model"], column["domain"], column["label"]),
-        base=np.array([is_base_model(model) for model in column["model"]], bool),
+        base=np.array([is_base_model(*named) for named in zip(column["model"], column["dataset"], strict=True)], bool),
         pair=codes(pairs),
         document=document,
         work=codes(named),

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from provenance.classifier.families.names import BASE, family_of
 from provenance.errors import UsageError
 
 Licences = Literal["default", "open", "all"]
@@ -34,10 +35,6 @@ COLUMNS: Final = pa.schema(
 
 _RESTRICTED: Final = re.compile(r"(?i)\bCC[- ]BY[- ]NC\b|non[- ]?commercial|\bresearch\b|\bacademic\b|personal use")
 _UNSTATED: Final = re.compile(r"(?i)none stated|^\s*$|^unknown$|no licen[cs]e|unspecified")
-_BASE: Final = re.compile(
-    r"(?i)^(?:gpt-?2|gpt-j|gpt-neo|opt-|bloom|mgpt|falcon-\d+b$|davinci$|davinci-|llama-[123]-\d+b$|gemma-7b$|phi-2$|"
-    r"qwen1\.5-\d+b$|text-(?:ada|babbage|curie)-001|flan-t5)"
-)
 
 
 def licence_kind(licence: str | None) -> Literal["open", "unstated", "restricted"]:
@@ -52,9 +49,14 @@ def licence_kind(licence: str | None) -> Literal["open", "unstated", "restricted
     return "unstated" if not licence or _UNSTATED.search(licence) else "open"
 
 
-def is_base_model(model: str | None) -> bool:
-    """Whether a generator's name is one of a base model, or of one too weakly tuned to write as today's do."""
-    return bool(model and _BASE.match(model))
+def is_base_model(model: str | None, dataset: str | None = None) -> bool:
+    """Whether a generator is a base model, or one too weakly tuned to write as today's do.
+
+    Args:
+        model: Its name.
+        dataset: The set it stands in: most sets write ``llama-2-70b`` for the chat model, a few mean the base model.
+    """
+    return family_of(model, dataset) == BASE
 
 
 def read_labelled(paths: Sequence[Path | str]) -> pa.Table:

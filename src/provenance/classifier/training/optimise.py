@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from provenance.classifier.training.corpus import Ints, mix
+
+HUMAN_COST: Final = 2.0
+"""Loss of all human windows beside that of all synthetic ones: a human text taken for a model's is the worse error."""
+ONE_IN: Final = 20_000
+"""One in so many weights of a block is larger than the largest step, and cut to it."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ def fit(hashed: HashedRows, labels: Ints, shares: npt.NDArray[np.float64], *, co
     Args:
         hashed: Windows.
         labels: +1 or -1 of each window.
-        shares: Weight of each window, 0 to leave it out; scaled so that each class counts half.
+        shares: Weight of each window, 0 to leave it out; scaled so that the classes count as `HUMAN_COST` says.
         cost: Mean cost of a window's loss, the inverse of the regularisation's strength.
         epochs: Passes over the windows.
     """
@@ -72,7 +78,7 @@ def fit(hashed: HashedRows, labels: Ints, shares: npt.NDArray[np.float64], *, co
         of_class = labels == label
         total = shares[of_class].sum()
         if total > 0:
-            costs[of_class] = shares[of_class] / total
+            costs[of_class] = (HUMAN_COST if label < 0 else 1.0) * shares[of_class] / total
     # Rounded, so that the last bit of a sum can't reach the model.
     costs = np.round(costs * (cost * used / 2.0), 9)
     numbers = np.arange(len(labels), dtype=np.int64)
@@ -84,14 +90,14 @@ def fit(hashed: HashedRows, labels: Ints, shares: npt.NDArray[np.float64], *, co
     return quantise(weights, intercept)
 
 
-def quantise(weights: npt.NDArray[np.float32], intercept: float) -> Weights:
-    """Round weights to 255 steps for each block; the one in 2,000 largest are cut to the largest step."""
+def quantise(weights: npt.NDArray[np.float32], intercept: float, one_in: int = ONE_IN) -> Weights:
+    """Round weights to 255 steps for each block; the one in ``one_in`` largest are cut to the largest step."""
     half = len(weights) // 2
     steps, scales = np.zeros(len(weights), np.int8), []
     for block in (slice(0, half), slice(half, None)):
         size = np.sort(np.abs(weights[block]))
         size = size[size > 0]
-        limit = float(size[-1 - len(size) // 2000]) if len(size) else 1.0
+        limit = float(size[-1 - len(size) // one_in]) if len(size) else 1.0
         scales.append(limit / 127.0)
         steps[block] = np.clip(np.rint(weights[block] / np.float32(scales[-1])), -127, 127).astype(np.int8)
     return Weights(steps, (scales[0], scales[1], float(intercept)))

@@ -105,21 +105,11 @@ def train(
     """
     options = options or TrainingOptions()
     tell = progress or (lambda _: None)
-    tell("reading symbols")
-    table = select_licences(table, options.licences)
-    table = table.filter(pc.is_in(table["lang"], value_set=pa.array(options.languages, pa.string())))
     alphabet = build_table()
-    if not table.num_rows:
-        raise UsageError("No labelled text is left", next_step="Allow other licences or languages")
-    corpus = build_corpus(table, alphabet, options.pieces)
-    rows, shares = _training_rows(corpus, options.rows)
-    places, first, final = several_windows(corpus, rows)
-    shares = (shares / np.bincount(places))[places]
-    rows = rows[places]
-    tell(f"hashing {len(rows)} windows")
-    symbols, first, final = misspelt(corpus.symbols, first, final)
-    hashed = optimise.hash_rows(symbols, rows, first, final, options.bits)
-    held = _cross_score(corpus, table, hashed, shares, options, tell)
+    table, corpus, hashed, shares = _material(table, options, alphabet, tell)
+    rows = hashed.rows
+    folds = [options.folds.get(name, name) for name in corpus.dataset.tolist()]
+    held = _cross_score(corpus, table, hashed, shares, np.array(folds, dtype=object), options, tell)
     tell("calibrating")
     bins: list[Bin] = []
     found: list[Population] = []
@@ -151,6 +141,49 @@ def train(
         populations=tuple(found),
     )
     return TrainingResult(StyleModel.of(arrays), table, held)
+
+
+def leave_out(
+    table: pa.Table,
+    options: TrainingOptions,
+    kind_of: Callable[[str | None], str | None],
+    progress: Callable[[str], None] | None = None,
+) -> tuple[pa.Table, Held]:
+    """Scores of texts by models that saw no text of their kind, whatever data set it stands in.
+
+    Args:
+        table: As for `train`.
+        options: As for `train`; its folds are not used.
+        kind_of: From a domain to the kind that is held out with it, or None: such texts are only trained on.
+        progress: As for `train`.
+
+    Returns:
+        The rows that took part, with their kinds in the column ``kind``, and the scores of those that have one.
+    """
+    tell = progress or (lambda _: None)
+    table, corpus, hashed, shares = _material(table, options, build_table(), tell)
+    kinds = [kind_of(domain) for domain in table["domain"].to_pylist()]
+    table = table.append_column("kind", pa.array(kinds, pa.string()))
+    return table, _cross_score(corpus, table, hashed, shares, np.array(kinds, dtype=object), options, tell)
+
+
+def _material(
+    table: pa.Table, options: TrainingOptions, alphabet: npt.NDArray[np.uint8], tell: Callable[[str], None]
+) -> tuple[pa.Table, Corpus, optimise.HashedRows, npt.NDArray[np.float64]]:
+    """The rows that take part, as symbols and as hashed windows, and the weight of each window."""
+    tell("reading symbols")
+    table = select_licences(table, options.licences)
+    table = table.filter(pc.is_in(table["lang"], value_set=pa.array(options.languages, pa.string())))
+    if not table.num_rows:
+        raise UsageError("No labelled text is left", next_step="Allow other licences or languages")
+    corpus = build_corpus(table, alphabet, options.pieces)
+    rows, shares = _training_rows(corpus, options.rows)
+    places, first, final = several_windows(corpus, rows)
+    shares = (shares / np.bincount(places))[places]
+    rows = rows[places]
+    tell(f"hashing {len(rows)} windows")
+    symbols, first, final = misspelt(corpus.symbols, first, final)
+    return table, corpus, optimise.hash_rows(symbols, rows, first, final, options.bits), shares
 
 
 def _training_rows(corpus: Corpus, wanted: int) -> tuple[Ints, npt.NDArray[np.float64]]:
@@ -203,13 +236,16 @@ def _cross_score(
     table: pa.Table,
     hashed: optimise.HashedRows,
     shares: npt.NDArray[np.float64],
+    folds: npt.NDArray[np.object_],
     options: TrainingOptions,
     tell: Callable[[str], None],
 ) -> Held:
-    rows, bins, first, final = calibration_spans(corpus, table)
+    """Score the calibration spans of every fold by a model that did not see it; rows without a fold have no score."""
+    spans = calibration_spans(corpus, table)
+    held = np.array([fold is not None for fold in folds[spans[0]].tolist()], bool)
+    rows, bins, first, final = (column[held] for column in spans)
     margins = np.zeros(len(rows))
-    folds = np.array([options.folds.get(name, name) for name in corpus.dataset.tolist()], dtype=object)
-    for fold in sorted(set(folds.tolist())):
+    for fold in sorted(set(folds.tolist()) - {None}):
         out = folds == fold
         tell(f"holding out {fold}")
         related = out | np.isin(corpus.document, corpus.document[out]) | np.isin(corpus.pair, corpus.pair[out])

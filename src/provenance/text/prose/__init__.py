@@ -2,6 +2,8 @@
 
 A kernel counts, line by line, how many characters stand in lines that look like code, table rows, short items or
 sentences; the rules below read those counts. Scripts written without spaces are weighed by character, not by word.
+What looks like code, a table or a list is read once more as one flow of words: sentences that somebody broke across
+short lines, or whose spaces became tabs, are prose all the same.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-VERSION: Final = "1"
+VERSION: Final = "2"
 """Changes whenever the same text may be seen otherwise; recorded with every scan."""
 
 MAX_BYTES: Final = 1 << 16
@@ -24,6 +26,10 @@ CODE_SHARE: Final = 0.45
 
 TABLE_SHARE: Final = 0.5
 SHORT_SHARE: Final = 0.6
+LETTERS_OF_SENTENCES: Final = 0.9
+"""Share of letters below which a flow of words is not taken for sentences, but for code or a table."""
+LONGEST_SENTENCE: Final = 60
+"""Words for each end of a sentence, above which a flow of words is not taken for sentences."""
 
 _CODE_WORDS: Final = (
     "#define #elif #else #endif #if #ifdef #ifndef #include alter and assert async await begin bool break case "
@@ -96,6 +102,8 @@ def classify(texts: pa.LargeStringArray) -> list[str]:
     is_list = (column["short_lines"] >= 3) & (short + table >= SHORT_SHARE) & (sentence < 0.35)
 
     kinds = np.full(len(texts), "prose", dtype=object)
+    laid_out = _laid_out_prose(texts, is_list | is_table, is_code & ~is_empty)
+    is_list, is_table, is_code = is_list & ~laid_out, is_table & ~laid_out, is_code & ~laid_out
     kinds[is_list] = "list"
     kinds[is_table] = "table"
     kinds[is_code] = "code"
@@ -108,12 +116,51 @@ def count(texts: pa.LargeStringArray) -> npt.NDArray[np.float64]:
     """Count line statistics of each text: one row for each, one column for each of the kernel's ``FEATURES``."""
     from provenance.text.prose.kernel import count_lines
 
-    _, offset_buffer, data = texts.buffers()
-    offsets = np.frombuffer(offset_buffer, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    content = np.frombuffer(data, dtype=np.uint8) if data is not None and data.size else np.zeros(1, dtype=np.uint8)
+    content, offsets = _buffers(texts)
     counts = np.zeros((len(texts), len(_features())), dtype=np.float64)
     count_lines(content, offsets, MAX_BYTES, _KEYS, counts)
     return counts
+
+
+def _buffers(texts: pa.LargeStringArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    _, offset_buffer, data = texts.buffers()
+    offsets = np.frombuffer(offset_buffer, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    content = np.frombuffer(data, dtype=np.uint8) if data is not None and data.size else np.zeros(1, dtype=np.uint8)
+    return content, offsets
+
+
+def _laid_out_prose(
+    texts: pa.LargeStringArray, cells: npt.NDArray[np.bool_], code: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.bool_]:
+    """Which texts that look like tables or lists (``cells``) or like code are sentences in that layout.
+
+    Cells of one word each that go on through commas and ends of sentences are no cells, and lines that go on in the
+    middle of a sentence are no items. Words that also open lines of code begin most lines of such a text; code itself
+    comes with explanations, so it must go on from line to line nearly everywhere to be none.
+    """
+    rows = np.flatnonzero(cells | code)
+    found = np.zeros(len(code), dtype=np.bool_)
+    if not rows.size:
+        return found
+    from provenance.text.prose.kernel import FLOW, count_flow
+
+    content, offsets = _buffers(texts)
+    counts = np.zeros((rows.size, len(FLOW)), dtype=np.float64)
+    count_flow(content, offsets, rows, MAX_BYTES, counts)
+    flow = {name: counts[:, index] for index, name in enumerate(FLOW)}
+    sentences = (
+        (flow["letters"] >= LETTERS_OF_SENTENCES * flow["chars"])
+        & (flow["ends"] >= 2)
+        & (flow["words"] <= LONGEST_SENTENCE * flow["ends"])
+        & (flow["words"] >= 4 * flow["ends"])
+    )
+    gaps = flow["wide_gaps"] + flow["narrow_gaps"]
+    tabbed = flow["wide_gaps"] >= 0.8 * gaps
+    broken = (flow["wide_gaps"] <= 0.1 * gaps) & (flow["continued"] >= 0.4 * flow["lines"])
+    going_on = flow["continued"] + flow["inner"] >= 0.5 * flow["lines"]
+    everywhere = (flow["continued"] >= 0.7 * flow["lines"]) & (flow["words"] <= 8 * flow["lines"])
+    found[rows[sentences & (tabbed | broken) & np.where(code[rows], everywhere, going_on)]] = True
+    return found
 
 
 def _mark_boilerplate(
