@@ -19,10 +19,10 @@ from pathlib import Path
 import provenance as pv
 
 STAGES = {
-    "digest of the source": ["provenance.pipeline.scan:file_digest"],
+    "digest of the source": ["provenance.pipeline.identity:digest_of"],
     "HTML decoding": ["provenance.readers.crawl:decode"],
     "HTML extraction": ["provenance.readers.crawl:extract"],
-    "reading": ["provenance.pipeline.worker:open_records"],
+    "reading": ["provenance.pipeline.worker:open_shard"],
     "repair": ["provenance.text.prepare:repair"],
     "folding": ["provenance.text.prepare:fold"],
     "language": ["provenance.text.prepare:identify"],
@@ -38,8 +38,9 @@ STAGES = {
     "declarations": ["provenance.evidence.declared:observe"],
     "rights": ["provenance.rights:observe"],
     "record ids and hosts": ["provenance.pipeline.observe:record_ids", "provenance.pipeline.observe:hosts"],
+    "loading detectors": ["provenance.pipeline.worker:detectors"],
     "writing parts": ["provenance.pipeline.worker:write_part"],
-    "commits": ["provenance.pipeline.scan:_Publisher.publish", "provenance.pipeline.scan:_begin",
+    "commits": ["provenance.pipeline.publisher:Publisher.publish", "provenance.pipeline.scan:_begin",
                 "provenance.pipeline.scan:_finish"],
     "counting tags at the end": ["provenance.pipeline.scan:_result"],
 }  # fmt: skip
@@ -97,6 +98,8 @@ def stepped(rows, stage):
 
 
 def install():
+    reading = importlib.import_module("provenance.pipeline.reading")
+    reading._processes = lambda *_: 0  # in this process, where the clocks are
     for stage, places in STAGES.items():
         for place in places:
             module, _, name = place.partition(":")

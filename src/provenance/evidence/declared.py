@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from provenance.evidence import prescreen
 from provenance.evidence.common import Evidence, as_lists, excerpt
 from provenance.evidence.disclosure import (
     ASSISTED,
@@ -100,10 +102,12 @@ def observe(batch: pa.RecordBatch) -> pa.ListArray:
     for row, where, name, value in _wanted(batch.column("declarations")):
         if not recovered[row]:
             found.setdefault(row, []).extend(_read(where, name, value))
-    hits = pc.indices_nonzero(pc.match_substring_regex(batch.column("raw"), _RAW_PREFILTER)).to_pylist()
-    for row in hits:
+    texts = batch.column("raw")
+    suspects = pa.array(np.flatnonzero(prescreen.of_labels().in_texts(texts)))
+    hits = suspects.filter(pc.match_substring_regex(texts.take(suspects), _RAW_PREFILTER))
+    for row in hits.to_pylist():
         if not recovered[row]:
-            found.setdefault(row, []).extend(_read_text(batch.column("raw")[row].as_py()))
+            found.setdefault(row, []).extend(_read_text(texts[row].as_py()))
     return as_lists({row: _distinct(reasons) for row, reasons in found.items()}, batch.num_rows)
 
 

@@ -1,6 +1,6 @@
 """Markers: strings that only a chat interface or a model leaves behind, judged by where they stand.
 
-One regular expression over the whole column finds the few records that hold any; only those are judged. A marker counts
+One pass over the whole column finds the few records that can hold any; only those are judged. A marker counts
 neither in code nor in quotation, nor on a page that is about such markers, nor before its product existed.
 """
 
@@ -12,10 +12,12 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from provenance.evidence.catalogue import MARKERS, PREFILTER, Marker
+from provenance.evidence import prescreen
+from provenance.evidence.catalogue import MARKERS, Marker
 from provenance.evidence.common import Evidence, as_lists, excerpt
 
 VERSION: Final = "1"
@@ -76,14 +78,8 @@ def observe(batch: pa.RecordBatch) -> pa.ListArray:
         A list of `provenance.schema.EVIDENCE` for each record, in the order of the catalogue.
     """
     texts = batch.column("text")
-    hits = pc.indices_nonzero(pc.match_substring_regex(texts, PREFILTER))
-    suspects = texts.take(hits)
-    possible: list[list[Marker]] = [[] for _ in range(len(hits))]
-    for marker in MARKERS if len(hits) else ():
-        for at in pc.indices_nonzero(pc.match_substring_regex(suspects, marker.prefilter)).to_pylist():
-            possible[at].append(marker)
     found: dict[int, list[Evidence]] = {}
-    for row, candidates in zip(hits.to_pylist(), possible, strict=True):
+    for row, candidates in sorted(_possible(texts).items()):
         if batch.column("text_kind")[row].as_py() in ("code", "empty"):
             continue
         captured: dt.datetime | None = batch.column("captured_at")[row].as_py()
@@ -92,6 +88,19 @@ def observe(batch: pa.RecordBatch) -> pa.ListArray:
         if reasons:
             found[row] = reasons
     return as_lists(found, batch.num_rows)
+
+
+def _possible(texts: pa.LargeStringArray) -> dict[int, list[Marker]]:
+    """Rows that may hold markers, and which, in the order of the catalogue."""
+    held = prescreen.in_texts(texts)
+    possible: dict[int, list[Marker]] = {}
+    for bit, marker in enumerate(MARKERS):
+        rows = np.flatnonzero(held >> np.uint64(bit) & np.uint64(1))
+        if len(rows):
+            likely = pc.match_substring_regex(texts.take(pa.array(rows)), marker.prefilter)
+            for row in rows[likely.to_numpy(zero_copy_only=False)].tolist():
+                possible.setdefault(row, []).append(marker)
+    return possible
 
 
 def judge(text: str, captured: dt.date | None = None, candidates: Sequence[Marker] = MARKERS) -> list[Evidence]:
