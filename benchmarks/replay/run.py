@@ -37,7 +37,7 @@ def main():
     )
     parser.add_argument("--seeds", type=int, default=3, help="how many (%(default)s)")
     parser.add_argument("--generations", type=int, default=10, help="how many (%(default)s)")
-    parser.add_argument("--per-crawl", type=int, default=300, help="human texts of each crawl (%(default)s)")
+    parser.add_argument("--per-crawl", type=int, default=500, help="human texts of each crawl (%(default)s)")
     parser.add_argument("--arms", default=",".join(ARMS), help="which, with commas (all)")
     parser.add_argument("--text", type=Path, action="append", help="JSONL or Parquet with human texts in `text`")
     parser.add_argument("--out", type=Path, default=Path("replay-output"), help="folder of the results (%(default)s)")
