@@ -24,10 +24,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "src"))
 
 from provenance.classifier import prevalence  # noqa: E402
+from provenance.classifier.evaluate import base_models  # noqa: E402
 from provenance.classifier.populations import CELLS, cells, populations  # noqa: E402
 from provenance.classifier.training import TrainingOptions, train  # noqa: E402
 from provenance.classifier.training.calibrate import LENGTH_BINS  # noqa: E402
-from provenance.classifier.training.labelled import is_base_model, read_labelled  # noqa: E402
+from provenance.classifier.training.labelled import read_labelled  # noqa: E402
 
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 TEXTS = 5000
@@ -58,7 +59,7 @@ def held_out(labelled: Path):
     slope, offset = (np.array([lines[LENGTH_BINS[b][0]][part] for b in range(4)]) for part in (0, 1))
     column = {name: np.array(table[name].to_pylist(), dtype=object) for name in ("label", "dataset", "model")}
     column = {name: values[held.rows] for name, values in column.items()}
-    keep = ~np.array([is_base_model(name) for name in column["model"]])
+    keep = ~base_models(column["model"], column["dataset"])
     longest = np.zeros(table.num_rows, np.int64)
     np.maximum.at(longest, held.rows, held.bins)
     dataset = column["dataset"].astype(str)
@@ -234,7 +235,8 @@ def compare(name: str, cases, seed: int = 1) -> None:
             results = {
                 **other_methods(pile, known),
                 "word frequencies": frequencies.share(ratios),
-                "blend": found.share,
+                "blend": prevalence.sampled(counts, TEXTS, known, replicates=2)[0],
+                "blend, corrected": found.share,
             }
             for method, value in results.items():
                 errors.setdefault(method, []).append((share, value - share))
@@ -246,8 +248,9 @@ def compare(name: str, cases, seed: int = 1) -> None:
         by_share = [f"{100 * np.abs(values[values[:, 0] == share, 1]).mean():.1f}" for share in SHARES]
         print(f"| {method} | {100 * np.abs(values[:, 1]).mean():.2f} | " + " | ".join(by_share) + " |")
     print(
-        f"\nblend: 95 % intervals hold the truth in {100 * np.mean(covered):.1f} % of {len(covered)} mixtures; "
-        f"mean width {100 * np.mean(widths):.1f} points; {np.mean(seconds):.2f} s of processor time each",
+        f"\nblend, corrected: 95 % intervals hold the truth in {100 * np.mean(covered):.1f} % of "
+        f"{len(covered)} mixtures; mean width {100 * np.mean(widths):.1f} points; "
+        f"{np.mean(seconds):.2f} s of processor time each",
         flush=True,
     )
 
@@ -302,8 +305,13 @@ def main() -> None:
         compare("Development sets", [(found, *parts, known, frequencies)] * 3)
         print("\n| development set (human, at most 2019 where dated) | texts | estimated share % |\n|---|--:|--:|")
         for name, rows in [*sets_of(found, ~found.synthetic).items(), ("all", np.flatnonzero(~found.synthetic))]:
-            share, low, high = prevalence.sampled(histogram(found, rows, draw), len(rows), known)
-            print(f"| {name} | {len(rows)} | {100 * share:.2f} ({100 * low:.2f} to {100 * high:.2f}) |")
+            counts = histogram(found, rows, draw)
+            lengths = counts.sum((0, 2)) / counts.sum()
+            tried = prevalence.trials(known, lengths, len(rows))
+            share = prevalence.estimate(counts, np.zeros((4, CELLS)), len(rows), known, tried)
+            print(
+                f"| {name} | {len(rows)} | {100 * share.share:.2f} ({100 * share.low:.2f} to {100 * share.high:.2f}) |"
+            )
 
 
 def score_development(model, folder: Path) -> Pool:
@@ -317,7 +325,7 @@ def score_development(model, folder: Path) -> Pool:
     words = np.diff(tokenize(fold(texts)).offsets)
     judged = model.judge(texts, table["lang"].to_pylist(), words, prose.classify(texts))
     names = np.array(judged["calibration_bin"].to_pylist(), dtype=object)
-    base = np.array([is_base_model(name) for name in table["model"].to_pylist()])
+    base = base_models(*(np.array(table[name].to_pylist(), dtype=object) for name in ("model", "dataset")))
     keep = np.flatnonzero((names != None) & ~base)  # noqa: E711 - elementwise
     number = {bin_.name: place for place, bin_ in enumerate(model.arrays.bins)}
     pool = Pool(

@@ -31,9 +31,9 @@ def paired_texts(table: pa.Table, size: int = 600) -> tuple[list[str], list[str]
     """Human and synthetic English texts of the same prompts, both cut to the same number of characters."""
     human: dict[str, str] = {}
     synthetic: dict[str, str] = {}
-    rows = zip(*(table[name].to_pylist() for name in ("text", "label", "model", "lang", "pair_id")), strict=True)
-    for text, label, model, language, pair in rows:
-        if pair is None or language != "en" or is_base_model(model):
+    names = ("text", "label", "model", "dataset", "lang", "pair_id")
+    for text, label, model, dataset, language, pair in zip(*(table[name].to_pylist() for name in names), strict=True):
+        if pair is None or language != "en" or is_base_model(model, dataset):
             continue
         (human if label == "human" else synthetic).setdefault(pair, text)
     both = sorted(human.keys() & synthetic.keys())
@@ -168,11 +168,11 @@ def disguised_shares(table: pa.Table, model: StyleModel | None = None, most: int
     from provenance.text.tokens import tokenize
 
     model = model or StyleModel.load()
-    rows = zip(*(table[name].to_pylist() for name in ("text", "label", "model", "lang")), strict=True)
+    rows = zip(*(table[name].to_pylist() for name in ("text", "label", "model", "dataset", "lang")), strict=True)
     texts = [
         text
-        for text, label, name, language in rows
-        if label == "synthetic" and language == "en" and not is_base_model(name) and len(text.split()) >= 105
+        for text, label, name, dataset, language in rows
+        if label == "synthetic" and language == "en" and not is_base_model(name, dataset) and len(text.split()) >= 105
     ]
     texts = texts[:: max(1, len(texts) // most)]
     shares = {}

@@ -13,6 +13,8 @@ SOURCE = Path(__file__).resolve().parent.parent / "src" / "provenance"
 
 ORDER = (
     "errors",
+    "bounded",
+    "escapes",
     "schema",
     "policy",
     "rights",
@@ -36,7 +38,15 @@ ORDER = (
 
 LONGEST = 420
 HEAVY = ("numba", "pyarrow", "duckdb", "polars", "scipy", "resiliparse", "fastwarc", "datasketch", "rich")
-RUNS_WHAT_IT_READS = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+RUNS_WHAT_IT_READS = {
+    *("pickle", "cPickle", "_pickle", "pickle5", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"),
+    *("torch", "runpy", "code", "codeop"),
+}
+CALLS_THAT_RUN = {
+    *("eval", "exec", "compile", "__import__", "os.system", "os.popen", "os.startfile"),
+    *("yaml.load", "yaml.unsafe_load", "yaml.full_load", "yaml.load_all"),
+}
+METHODS_THAT_RUN = {"read_pickle", "to_pickle", "unsafe_load"}
 FILES = sorted(SOURCE.rglob("*.py"))
 
 
@@ -124,12 +134,12 @@ def forbidden(tree: ast.AST) -> list[str]:
             found.append(node.module or "")
         elif isinstance(node, ast.Call):
             called = ast.unparse(node.func)
-            if called in {"eval", "exec", "__import__", "os.system", "os.popen", "yaml.load", "yaml.unsafe_load"}:
+            if called in CALLS_THAT_RUN or called.split(".")[-1] in METHODS_THAT_RUN:
                 found.append(called)
             for keyword in node.keywords:
-                is_true = isinstance(keyword.value, ast.Constant) and keyword.value.value is True
-                if keyword.arg in {"allow_pickle", "shell"} and is_true:
-                    found.append(f"{called}({keyword.arg}=True)")
+                is_false = isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+                if keyword.arg in {"allow_pickle", "shell"} and not is_false:
+                    found.append(f"{called}({keyword.arg}=…)")
     return found
 
 
@@ -145,6 +155,14 @@ def test_nothing_runs_what_it_reads(trees: dict[Path, ast.Module]) -> None:
         "eval('1')",
         "yaml.load(stream)",
         "numpy.load(path, allow_pickle=True)",
+        "numpy.load(path, allow_pickle=trusted)",
+        "import marshal",
+        "import shelve",
+        "import dill as d",
+        "def f():\n    from torch import load",
+        "pandas.read_pickle(path)",
+        "yaml.full_load(stream)",
+        "compile(text, '', 'exec')",
         "subprocess.run(line, shell=True)",
     ],
 )

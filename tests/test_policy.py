@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import os
 
 import duckdb
 import pytest
@@ -109,3 +110,33 @@ def test_settings_survive_the_round_trip_through_sql():
     query = f"select $1::json::{policy.settings_type_sql()}"
     ((back,),) = duckdb.connect().execute(query, [json.dumps(dict(settings), default=str)]).fetchall()
     assert back == dict(settings)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "a = " + "[" * 5000,
+        "a" + ".a" * 500_000 + " = 1",
+        "a" + ".a" * 3000 + " = 1",
+        'name = "x"\n[style]\nmin_words = ' + "9" * 5000,
+        'name = "x"\n[style]\nalpha = nan',
+        'name = "x"\n[style]\nalpha = inf',
+        'name = "x"\n[style]\nmin_words = 99999999999999999999',
+        'name = "\\u001b[31mred"',
+        'name = "x"\nversion = 1e400',
+        '["__class__"]\nx = 1',
+    ],
+)
+def test_a_hostile_document_is_refused(document):
+    with pytest.raises(PolicyError):
+        policy.parse(document)
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path):
+    pipe = tmp_path / "pipe.toml"
+    os.mkfifo(pipe)
+    large = tmp_path / "large.toml"
+    large.write_bytes(b"#" * (1 << 20) + b"\n")
+    for path in (pipe, tmp_path, large):
+        with pytest.raises(PolicyError):
+            policy.load(path)

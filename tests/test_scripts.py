@@ -17,7 +17,7 @@ import pytest
 from fastwarc.warc import ArchiveIterator
 
 ROOT = Path(__file__).resolve().parent.parent
-BASH_SCRIPTS = ("scripts/setup", "scripts/demo", "scripts/test", "scripts/lint", ".ci/run")
+BASH_SCRIPTS = ("scripts/setup", "scripts/demo", "scripts/test", "scripts/lint", "scripts/torture", ".ci/run")
 
 
 def project() -> dict[str, Any]:

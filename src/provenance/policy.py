@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,12 +17,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+from provenance import bounded
 from provenance.errors import PolicyError
 from provenance.schema import DATE_ORIGINS
 
 NAMED: Final = ("default", "strict", "lenient")
 
 _MAX_BYTES: Final = 1 << 20
+_MAX_DOTS: Final = 4000
+"""Dots in a document: a key of so many parts takes the TOML parser the square of them."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +192,24 @@ def settings_type_sql() -> str:
     return f'STRUCT({", ".join(fields)}, "prior" {_PRIOR.sql})'
 
 
+def settings_sql(column: str) -> str:
+    """Return SQL for the STRUCT of `settings_type_sql` that a JSON column holds.
+
+    A policy that was recorded before a setting existed has that setting's default; one that exists no more is left out.
+
+    Args:
+        column: Name of the column, or any expression of type JSON.
+    """
+    fields: dict[str, object] = {
+        f"{section}_{key}": ["VARCHAR"] if isinstance(setting, _Names) else setting.sql
+        for section, keys in _SECTIONS.items()
+        for key, setting in keys.items()
+    }
+    structure = json.dumps({**fields, "prior": [{"from": "DATE", "share": "DOUBLE"}]})
+    defaults = json.dumps(dict(_default_settings()), default=str).replace("'", "''")
+    return f"json_transform(json_merge_patch('{defaults}'::json, {column}::json), '{structure}')"
+
+
 def load(name_or_path: str | Path = "default") -> Policy:
     """Load one of the named policies, or a TOML file.
 
@@ -202,10 +224,8 @@ def load(name_or_path: str | Path = "default") -> Policy:
         return parse(resource.read_text(encoding="utf-8"), place=f"policy {name_or_path}")
     path = Path(name_or_path)
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise PolicyError("The policy file is larger than 1 MiB", place=str(path))
-        document = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        document = bounded.read(path, _MAX_BYTES).decode("utf-8").replace("\r\n", "\n")
+    except (OSError, ValueError) as error:
         raise PolicyError(
             f"There is no policy {str(name_or_path)!r}",
             place=getattr(error, "strerror", None) or str(error),
@@ -223,9 +243,11 @@ def parse(document: str, place: str = "policy") -> Policy:
     Raises:
         PolicyError: On TOML errors, unknown sections or keys, wrong types or values out of range.
     """
+    if document.count(".") > _MAX_DOTS:
+        raise PolicyError(f"The policy holds more than {_MAX_DOTS:,} dots: that is no policy", place=place)
     try:
         body = tomllib.loads(document)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # also numbers of too many digits, and tables in tables in tables
         raise PolicyError(f"The policy is not valid TOML: {error}", place=place) from error
     unknown = set(body) - set(_SECTIONS) - {"name", "version", "prior"}
     if unknown:

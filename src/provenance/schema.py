@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 import pyarrow as pa
 
-SCHEMA_VERSION: Final = 1
-"""Version of the store's layout and tables. A store with a higher one is refused."""
+SCHEMA_VERSION: Final = 2
+"""Version of the store's layout and tables. A store with a higher one is refused, one with a lower one upgraded."""
 
 Tag = Literal["human", "synthetic", "unknown"]
 TAGS: Final[tuple[Tag, ...]] = ("human", "synthetic", "unknown")

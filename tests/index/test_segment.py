@@ -74,6 +74,52 @@ def test_a_newer_format_is_refused_with_a_way_out(tmp_path, register, words):
         Index.open(tmp_path, [name])
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m["arrays"]["tokens"].update(count=1 << 40),
+        lambda m: m["arrays"]["tokens"].update(count=-1),
+        lambda m: m["arrays"]["tokens"].update(offset=-64),
+        lambda m: m["arrays"]["tokens"].update(offset=3),
+        lambda m: m["arrays"]["tokens"].update(offset=1 << 62),
+        lambda m: m["arrays"]["tokens"].update(offset=0.5),
+        lambda m: m["arrays"]["tokens"].pop("xxh3"),
+        lambda m: m["arrays"].pop("tokens"),
+        lambda m: m["arrays"].update(more={"offset": 0, "count": 0, "xxh3": ""}),
+        lambda m: m["arrays"]["token_offsets"].update(count=1),
+        lambda m: m["arrays"]["checks"].update(count=15),
+        lambda m: m["arrays"]["passage_texts"].update(count=0),
+        lambda m: m["arrays"]["band_keys"].update(count=1),
+        lambda m: m.update(texts=1 << 50),
+        lambda m: m.update(texts=True),
+        lambda m: m.update(references=-1),
+        lambda m: m.update(sets=[["only one"]]),
+        lambda m: m.update(sets=[[1, 2]]),
+        lambda m: m.update(sets=None),
+        lambda m: m.update(arrays=[]),
+        lambda m: m.pop("bytes"),
+    ],
+)
+@pytest.mark.parametrize("open_it", [lambda folder, name: Index.open(folder, [name]), lambda f, n: verify(f, [n])])
+def test_a_forged_manifest_is_refused_though_its_checksum_fits(tmp_path, register, words, change, open_it):
+    segment = register([words(40), words(30)])
+    path = tmp_path / segment.id / "segment.json"
+    manifest = json.loads(path.read_text())
+    change(manifest)
+    manifest.pop("checksum")
+    name = _digest(manifest)
+    path.write_text(json.dumps({**manifest, "checksum": name}))
+    (tmp_path / segment.id).rename(tmp_path / name)
+    with pytest.raises(SegmentError):
+        open_it(tmp_path, name)
+
+
+@pytest.mark.parametrize("name", ["../../elsewhere", "a" * 31, "", "/etc"])
+def test_a_segment_is_looked_for_in_its_folder_only(tmp_path, name):
+    with pytest.raises(SegmentError, match="name that is none"):
+        Index.open(tmp_path, [name])
+
+
 def test_a_failed_build_leaves_nothing(tmp_path, corpus, words, monkeypatch):
     made = corpus([words(40)])
 

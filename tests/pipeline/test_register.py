@@ -10,7 +10,7 @@ import pytest
 import provenance as pv
 from provenance import pipeline
 from provenance.errors import UsageError
-from provenance.pipeline import worker
+from provenance.pipeline import publisher, worker
 
 scanning = sys.modules["provenance.pipeline.scan"]
 registering = sys.modules["provenance.pipeline.register"]
@@ -66,14 +66,14 @@ def test_registered_before_or_after_gives_the_same_rows(corpus, before, tmp_path
 def test_registered_while_the_scan_runs_gives_the_same_rows(corpus, before, tmp_path, contents, monkeypatch):
     store = tmp_path / "during"
     pv.Store.create(store)
-    monkeypatch.setattr(scanning, "COMMIT_SOURCES", 1)
+    monkeypatch.setattr(publisher, "COMMIT_SHARDS", 1)
 
     def interrupted_by_registrations(task):
         if task.source.uri == "c.jsonl":
             register_all(corpus, store)
-        yield from worker.scan_source(task)
+        yield from worker.scan_shard(task)
 
-    monkeypatch.setattr(scanning, "scan_source", interrupted_by_registrations)
+    monkeypatch.setattr(scanning, "scan_shard", interrupted_by_registrations)
     result = pv.scan(corpus / "crawl", store=store, jobs=1)
     assert result.late_matches > 0
     assert contents(store) == contents(before)
@@ -86,14 +86,14 @@ def test_an_interrupted_scan_does_not_name_a_match_twice(corpus, before, tmp_pat
     def torn(task):
         if task.source.uri == "deep/b.jsonl":
             raise KeyboardInterrupt
-        for piece in worker.scan_source(task):
-            if isinstance(piece, worker.SourceRead) and task.source.uri == "c.jsonl":
+        for piece in worker.scan_shard(task):
+            if isinstance(piece, worker.ShardRead) and task.source.uri == "c.jsonl":
                 raise KeyboardInterrupt
             yield piece
 
     with monkeypatch.context() as patch:
         patch.setattr(worker, "_PART_ROWS", 1)
-        patch.setattr(scanning, "scan_source", torn)
+        patch.setattr(scanning, "scan_shard", torn)
         with pytest.raises(KeyboardInterrupt):
             pv.scan(corpus / "crawl", store=store, jobs=1)
     register_all(corpus, store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 import traceback
@@ -27,9 +28,11 @@ def run(arguments: list[str]) -> int:
     from provenance.cli import settings
     from provenance.cli.app import app
     from provenance.errors import ProvenanceError
+    from provenance.escapes import terminal_lines
 
     debug = "--debug" in arguments or os.environ.get("PROVENANCE_DEBUG", "") not in {"", "0"}
     arguments = [argument for argument in arguments if argument != "--debug"]
+    hearing = _hear(debug)
     try:
         command = typer.main.get_command(app)
         defaults = settings.load(Path.cwd(), getattr(command, "commands", {}))
@@ -54,8 +57,27 @@ def run(arguments: list[str]) -> int:
             return 2
         if debug:
             traceback.print_exc()
-        sys.stderr.write(f"provenance: {error if isinstance(error, ProvenanceError) else describe(error)}\n")
+        said = str(error) if isinstance(error, ProvenanceError) else describe(error)
+        sys.stderr.write(f"provenance: {terminal_lines(said)}\n")
         return 2
+    finally:
+        logging.getLogger("provenance").removeHandler(hearing)
+
+
+def _hear(debug: bool) -> logging.Handler:
+    """Let warnings of the package be seen on stderr, and with ``--debug`` all that it tells of its work."""
+    from provenance.escapes import terminal_lines
+
+    class Shown(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            counters = getattr(record, "counters", None)
+            return terminal_lines(f"{record.getMessage()} {counters}" if counters else record.getMessage())
+
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.INFO if debug else logging.WARNING)
+    handler.setFormatter(Shown("%(message)s"))
+    logging.getLogger("provenance").addHandler(handler)
+    return handler
 
 
 def _interrupted() -> int:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from provenance.cli import estimating, exchange, gate, lineage, models, records, scanning, upkeep, variety
+from provenance.cli import estimating, exchange, forget, gate, lineage, models, records, scanning, upkeep, variety
 
 app = typer.Typer(
     name="provenance",
@@ -41,6 +41,7 @@ app.command()(upkeep.init)
 app.command()(upkeep.status)
 app.command()(upkeep.verify)
 app.command()(upkeep.compact)
+app.command()(forget.forget)
 
 
 def _version(wanted: bool) -> None:

@@ -32,11 +32,11 @@ def check(
     as_of: AsOfOption = None,
     records: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the records concerned: .parquet, .jsonl or .csv."),
+        typer.Option(metavar="FILE", help="Write the records concerned: .parquet, .jsonl[.gz|.zst] or .csv."),
     ] = None,
     fix: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write a subset that passes, and seal it: .parquet or .jsonl."),
+        typer.Option(metavar="FILE", help="Write a subset that passes, and seal it: .parquet or .jsonl[.gz|.zst]."),
     ] = None,
     fixed_name: Annotated[
         str | None, typer.Option(metavar="NAME", help="Name of the subset; DATASET-fixed if left out.")

@@ -26,7 +26,7 @@ def impact(
 
     found = pipeline.impact(what, store=store)
     if json:
-        output.emit_json([vars(item) for item in found])
+        output.emit_json([{**vars(item), "net_changes": item.net_changes} for item in found])
     elif not found:
         output.emit("nothing is touched")
     else:
@@ -38,7 +38,10 @@ def impact(
                     item.name,
                     item.how if item.through is None else f"through {item.through}",
                     item.since.isoformat(sep=" ", timespec="seconds"),
-                    "; ".join(f"{c['records']:,} {c['tag_before']} -> {c['tag_after']}" for c in item.changes),
+                    "; ".join(
+                        f"{c['records']:,} {c['tag_before']} -> {c['tag_after']}"
+                        for c in (item.net_changes if item.effects is None else item.effects)
+                    ),
                     item.held_records,
                     item.held_words,
                 )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import math
 import sys
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
+
+from provenance import escapes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,22 +18,16 @@ if TYPE_CHECKING:
     Progress = Callable[[int, int, int], None]
 
 
-def safe(value: object) -> str:
-    """Return a value as text that can't drive a terminal: controls, escapes and bidi overrides are shown, not sent."""
-    text = "" if value is None else str(value)
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        character
-        if unicodedata.category(character) not in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
-        else f"\\u{ord(character):04x}"
-        for character in text
-    )
+_CELL: Final = 4000
+"""Characters of a value that a table shows."""
+
+safe = escapes.terminal
+safe_lines = escapes.terminal_lines
 
 
 def emit(text: str) -> None:
-    """Write a line to stdout."""
-    sys.stdout.write(text + "\n")
+    """Write lines to stdout; what could drive a terminal is shown instead, wherever in them it came from."""
+    sys.stdout.write(safe_lines(text) + "\n")
 
 
 def outcome(what: str, node: str, *, json: bool) -> None:
@@ -44,20 +39,13 @@ def outcome(what: str, node: str, *, json: bool) -> None:
 
 
 def note(text: str) -> None:
-    """Write a line to stderr."""
-    sys.stderr.write(text + "\n")
+    """Write lines to stderr, likewise."""
+    sys.stderr.write(safe_lines(text) + "\n")
 
 
 def emit_json(value: Any) -> None:
     """Write one JSON document to stdout."""
     emit(as_json(value, indent=2))
-
-
-# What JSON lets stand as it is but a terminal may obey: DEL, the C1 controls, bidi marks and overrides.
-_ESCAPED: Final = {
-    code: f"\\u{code:04x}"
-    for code in (*range(0x7F, 0xA0), 0x061C, *range(0x200B, 0x2010), *range(0x2028, 0x202F), *range(0x2066, 0x206A))
-}
 
 
 def as_json(value: Any, indent: int | None = None) -> str:
@@ -66,9 +54,7 @@ def as_json(value: Any, indent: int | None = None) -> str:
         text = json.dumps(value, ensure_ascii=False, indent=indent, default=_plain, allow_nan=False)
     except ValueError:
         text = json.dumps(_finite(value), ensure_ascii=False, indent=indent, default=_plain)
-    if text.isascii() and "\x7f" not in text:
-        return text
-    return text.translate(_ESCAPED).encode("utf-8", "backslashreplace").decode()
+    return escapes.json_text(text)
 
 
 def _plain(value: object) -> object:
@@ -123,6 +109,9 @@ def _cell(value: object) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.4g}"
+    text = str(value)
+    if len(text) > _CELL:  # laying out megabytes takes minutes
+        return f"{safe(text[:_CELL])}… ({len(text):,} characters)"
     return safe(value)
 
 
@@ -133,6 +122,16 @@ def size(count: float) -> str:
             return f"{count:,.0f} {unit}" if unit == "B" else f"{count:,.1f} {unit}"
         count /= 1000
     return f"{count:,.1f} TB"
+
+
+def duration(seconds: float) -> str:
+    """Return a span of time as people read it, such as ``3 h 20 min``."""
+    minutes, hours = int(seconds // 60), int(seconds // 3600)
+    if hours >= 48:
+        return f"{hours // 24} days"
+    if hours:
+        return f"{hours} h {minutes % 60} min"
+    return f"{minutes} min" if minutes else f"{int(seconds)} s"
 
 
 @contextmanager

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
+from provenance import escapes
 from provenance.cli import output
 from provenance.cli.options import DEFAULT_STORE, JsonOption, StoreOption
 
 if TYPE_CHECKING:
-    import duckdb
     import pyarrow as pa
 
     from provenance.store import Store
+    from provenance.store.door import Limits
 
 Format = Literal["table", "csv", "json", "jsonl", "parquet"]
 
-_BATCH: Final = 65_536
 _SHOWN: Final = 1000
 
 
@@ -74,6 +74,8 @@ def explain(
         output.emit(f"  would change it: {line}")
     if found.excerpt:
         output.emit(f"  text: {output.safe(found.excerpt)}")
+    else:
+        output.note(f"no text is shown: {output.safe(found.no_excerpt)}")
     return 0
 
 
@@ -82,21 +84,35 @@ def sql(
     store: StoreOption = DEFAULT_STORE,
     form: Annotated[Format, typer.Option("--format", "-f", help="How rows are printed.")] = "table",
     json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", envvar="PROVENANCE_TIMEOUT", help="Stop a query after so long; 300."),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", envvar="PROVENANCE_MEMORY", help="Memory of a query; 4GB, or half of what is there if less."
+        ),
+    ] = None,
+    temp_space: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", envvar="PROVENANCE_TEMP_SPACE", help="Disk space for what does not fit; 20GB."),
+    ] = None,
 ) -> int:
     """Ask the store in SQL, read-only. Without a query: a prompt."""
     from provenance.store import Store
+    from provenance.store.door import Limits
 
     opened = Store.open(store)
+    limits = Limits.of(timeout, memory, temp_space)
     form = "json" if json else form
     if query is not None:
-        _answer(opened, query, form)
+        _answer(opened, query, form, limits)
         return 0
-    return _prompt(opened, form)
+    return _prompt(opened, form, limits)
 
 
-def _prompt(store: Store, form: Format) -> int:
-    import duckdb
-
+def _prompt(store: Store, form: Format, limits: Limits) -> int:
     from provenance.errors import ProvenanceError
 
     interactive = sys.stdin.isatty()
@@ -110,36 +126,28 @@ def _prompt(store: Store, form: Format) -> int:
         line = sys.stdin.readline()
         if not line:
             if waiting.strip():
-                _answer(store, waiting, form)
+                _answer(store, waiting, form, limits)
             return 0
         waiting += line
         if not waiting.rstrip().endswith(";"):
             continue
         try:
             # Each query reads the snapshot that is current when it is asked, so a scan is seen as it grows.
-            _answer(store, waiting.strip().rstrip(";"), form)
-        except (duckdb.Error, ProvenanceError) as error:
+            _answer(store, waiting.strip().rstrip(";"), form, limits)
+        except ProvenanceError as error:
             output.note(str(error))
         waiting = ""
 
 
-def _answer(store: Store, query: str, form: Format) -> None:
-    import duckdb
+def _answer(store: Store, query: str, form: Format, limits: Limits) -> None:
+    from provenance.store.door import ask
 
-    from provenance.errors import UsageError
-    from provenance.store.door import HINT, ask
-
-    with store.read() as connection:
-        relation = ask(connection, store.root, query)
-        try:
-            if relation is not None:
-                _print(relation, form)
-        except duckdb.Error as error:  # rows are computed while they are printed
-            raise UsageError(str(error), next_step=HINT) from error
+    with ask(store.root, query, limits) as reader:
+        if reader is not None:
+            _print(reader, form)
 
 
-def _print(relation: duckdb.DuckDBPyRelation, form: Format) -> None:
-    reader = relation.to_arrow_reader(_BATCH)
+def _print(reader: pa.RecordBatchReader, form: Format) -> None:
     if form == "table":
         _print_table(reader)
     elif form == "parquet":
@@ -152,7 +160,7 @@ def _print(relation: duckdb.DuckDBPyRelation, form: Format) -> None:
         import csv
 
         rows = csv.writer(sys.stdout, lineterminator="\n")
-        rows.writerow(reader.schema.names)
+        rows.writerow(escapes.csv_cell(name) for name in reader.schema.names)
         for batch in reader:
             rows.writerows([_field(value) for value in row] for row in _tuples(batch))
     else:
@@ -177,7 +185,7 @@ def _tuples(batch: pa.RecordBatch) -> list[tuple[Any, ...]]:
 
 def _field(value: Any) -> Any:
     """Return a value as CSV says it: nested ones as JSON, booleans as JSON and SQL spell them."""
-    return output.as_json(value) if isinstance(value, bool | list | dict) else value
+    return output.as_json(value) if isinstance(value, bool | list | dict) else escapes.csv_cell(value)
 
 
 def _print_json(reader: pa.RecordBatchReader, *, lines: bool) -> None:

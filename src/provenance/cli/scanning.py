@@ -27,7 +27,7 @@ from provenance.cli.options import (
 if TYPE_CHECKING:
     from provenance.pipeline.results import DedupResult, RematchResult, ScanResult
 
-Paths = Annotated[list[str], typer.Argument(metavar="PATHS...", help="Files, folders or globs.")]
+Paths = Annotated[list[str], typer.Argument(metavar="PATHS...", help="Files, folders, globs or URLs.")]
 VerifyOption = Annotated[
     bool, typer.Option("--verify/--no-verify", help="Read the sources again to verify what was found.")
 ]
@@ -53,6 +53,9 @@ def scan(
         bool, typer.Option("--no-store", help="Leave no trace in the store; its reference sets are matched.")
     ] = False,
     style_model: StyleModelOption = None,
+    source_name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What standard input (`-` as a path) is called, such as a.jsonl.")
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 if anything was rejected.")] = False,
     json: JsonOption = False,
 ) -> int:
@@ -75,6 +78,7 @@ def scan(
             no_store=no_store,
             style_model=style_model,
             progress=progress,
+            source_name=source_name,
         )
     if json:
         output.emit_json(_scan_as_json(result))
@@ -175,6 +179,9 @@ def register(
         + (f", {result.rejects:,} units that could not be read" if result.rejects else "")
     )
     _print_rematch(result.rematch)
+    if result.already_done:
+        verified, unverified = pipeline.standing_matches(result.set_id, store=store)
+        output.emit(f"in all, {verified:,} of its matches stand verified, {unverified:,} not verified")
     print_changes(result.changes)
     return 0
 
@@ -183,7 +190,7 @@ def _print_rematch(result: RematchResult) -> None:
     if result.scans:
         output.emit(
             f"matched against {len(result.scans)} earlier scans: {result.candidates:,} candidates, "
-            f"{result.verified:,} verified, {result.unverified:,} not verified"
+            f"{result.verified:,} newly verified, {result.unverified:,} new and not verified"
         )
     for place in result.unreadable:
         output.note(f"could not be read again, matches stay unverified: {output.safe(place)}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -43,6 +44,9 @@ def status(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int:
         ],
         title=f"store {store}",
     )
+    for scan in found["scans"]:
+        if scan["progress"] is not None:
+            output.emit(f"scan {output.safe(scan['name'])}: {_progress(scan['progress'])}")
     if found["reference_sets"]:
         output.table(
             ("reference set", "label", "model", "released", "references"),
@@ -60,6 +64,11 @@ def status(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int:
         output.table(
             ("dataset", "records", "digest"), [(d["name"], d["records"], d["digest"]) for d in found["datasets"]]
         )
+    for commit in found["commits"][:3]:
+        moment = f"{commit['recorded_at']:%Y-%m-%d %H:%M:%S}"
+        output.emit(f"commit {commit['number']} at {moment}: {output.safe(commit['note'])}")
+    if found["forgotten"]:
+        output.emit(f"{found['forgotten']:,} rows were erased by `forget`: see the table tombstones")
     for drift in found["drift"]:
         output.emit(output.safe(drift["sentence"]))
     output.emit(
@@ -69,20 +78,53 @@ def status(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int:
     return 0
 
 
+_SILENT: Final = 120
+"""Seconds after which a scan that says nothing may have been interrupted."""
+
+
+def _progress(told: Mapping[str, Any]) -> str:
+    """Say how far a running scan is, such as ``40.0% of 1.0 GB, 12,000 records, …, 2 min left``."""
+    if "bytes" not in told:
+        return "it has not said how far it is"
+    share = told["bytes"] / told["bytes_total"] if told["bytes_total"] else 1.0
+    pieces = [
+        f"{share:.1%} of {output.size(told['bytes_total'])}",
+        f"{told['records']:,} records",
+        f"{told['records_per_second']:,.0f} records/s",
+        f"{output.size(told['bytes_per_second'])}/s",
+    ]
+    silent = told["silent_seconds"]
+    if silent > _SILENT:
+        pieces.append(f"silent for {output.duration(silent)}: if it was interrupted, run the same scan again")
+    elif told["seconds_left"] is not None:
+        pieces.append(f"{output.duration(told['seconds_left'])} left")
+    return ", ".join(pieces)
+
+
 def verify(
     repair: Annotated[bool, typer.Option("--repair", help="Sweep files that no catalogue names.")] = False,
+    absent: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT", help="Only search every byte for this, such as an id or URL; exits with 1 if found."
+        ),
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     json: JsonOption = False,
 ) -> int:
     """Recount everything: checksums, counts, edges without ends, files that nothing names."""
     from provenance import pipeline
 
+    if absent:
+        return _absent(pipeline.absent(absent, store=store), json)
     report = pipeline.verify(store=store, repair=repair)
     if json:
         output.emit_json(report.as_dict())
     else:
         for problem in report.problems:
             output.emit(f"problem: {output.safe(problem)}")
+        for mended in report.mended:
+            output.emit(f"mended: {output.safe(mended)}")
         for swept in report.swept:
             output.emit(f"swept: {output.safe(swept)}")
         output.emit(
@@ -90,6 +132,16 @@ def verify(
             f"{report.records:,} records counted"
         )
     return 0 if report.sound else 1
+
+
+def _absent(found: Sequence[str], json: bool) -> int:
+    if json:
+        output.emit_json({"absent": not found, "found_in": list(found)})
+    for path in () if json else found:
+        output.emit(f"found in {output.safe(path)}")
+    if not json and not found:
+        output.emit("searched every byte of the store: it stands nowhere")
+    return 1 if found else 0
 
 
 def compact(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int:

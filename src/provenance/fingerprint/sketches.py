@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,9 @@ SLICE_BYTES = 1 << 20
 """Text folded and hashed at a time: what stays in a core's own cache between the steps."""
 
 
+_MOST_PERMUTATIONS: Final = 1 << 16
+
+
 def signatures(texts: Any, num_perm: int = NUM_PERM, seed: int = SEED) -> npt.NDArray[np.uint32]:
     """MinHash signatures of texts, folding and splitting included.
 
@@ -35,14 +38,20 @@ def signatures(texts: Any, num_perm: int = NUM_PERM, seed: int = SEED) -> npt.ND
         of the folded text ``i``; ``0xFFFFFFFF`` throughout for an empty one.
 
     Raises:
-        UsageError: ``texts`` is one string, holds something else than strings, ``num_perm < 1``, or the seed
-            is not within 32 bits.
+        UsageError: ``texts`` is one string, holds something else than strings, ``num_perm`` is not from 1 to 65,536,
+            or the seed is not within 32 bits.
     """
     from provenance.text.fold import fold
     from provenance.text.tokens import tokenize
 
     if not isinstance(num_perm, int | np.integer) or num_perm < 1:
         raise UsageError("A signature needs at least one permutation", place=f"num_perm={num_perm}")
+    if num_perm > _MOST_PERMUTATIONS:
+        raise UsageError(
+            f"A signature has at most {_MOST_PERMUTATIONS:,} permutations",
+            place=f"num_perm={num_perm}",
+            next_step="Take 128 or 256: the error of a similarity falls with their square root only",
+        )
     if not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 32:
         raise UsageError("A seed is a whole number of 32 bits", place=f"seed={seed}")
     chunks = _large_strings(texts)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Collection, Sequence
@@ -21,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from provenance import bounded
 from provenance.errors import SegmentError
 
 FORMAT_VERSION: Final = 1
@@ -55,6 +57,8 @@ _ALIGN: Final = 64
 _MANIFEST: Final = "segment.json"
 _DATA: Final = "arrays.bin"
 _PARTIAL: Final = ".partial-"
+_NAME: Final = re.compile(r"[0-9a-f]{32}")
+_MOST_MANIFEST: Final = 64 << 20
 
 
 class ReferenceSet(NamedTuple):
@@ -117,6 +121,7 @@ def open_segment(folder: Path, segment_id: str, parameters: dict[str, Any]) -> S
                 next_step="Register the reference sets again in a new store, or use the version that made this one",
             )
     path = folder / segment_id / _DATA
+    _require_shapes(manifest, path)
     if not path.is_file() or path.stat().st_size != manifest["bytes"]:
         raise _damaged(path, "is missing or cut off")
     mapped = np.memmap(path, dtype=np.uint8, mode="r") if manifest["bytes"] else np.empty(0, np.uint8)
@@ -146,6 +151,7 @@ def verify(folder: Path, segments: Sequence[str]) -> None:
     for segment_id in segments:
         manifest = _read_manifest(folder, segment_id)
         path = folder / segment_id / _DATA
+        _require_shapes(manifest, path)
         if not path.is_file() or path.stat().st_size != manifest["bytes"]:
             raise _damaged(path, "is missing or cut off")
         with path.open("rb") as file:
@@ -293,11 +299,13 @@ class SegmentWriter:
 
 def _read_manifest(folder: Path, segment_id: str) -> dict[str, Any]:
     path = folder / segment_id / _MANIFEST
+    if not _NAME.fullmatch(segment_id):  # names come from a catalogue, which may be a stranger's
+        raise _damaged(path, "has a name that is none")
     try:
-        manifest = json.loads(path.read_bytes())
+        manifest = json.loads(bounded.read(path, _MOST_MANIFEST))
         checksum = manifest.pop("checksum")
         version = manifest["format"]
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise _damaged(path, "can't be read") from error
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise SegmentError(
@@ -308,6 +316,50 @@ def _read_manifest(folder: Path, segment_id: str) -> dict[str, Any]:
     if _digest(manifest) != checksum or checksum != segment_id:
         raise _damaged(path, "is not what its checksum says")
     return dict(manifest)
+
+
+def _require_shapes(manifest: dict[str, Any], path: Path) -> None:
+    """Audit what a manifest says of its arrays before any is mapped: a checksum that fits can be a stranger's too."""
+    try:
+        problem = _problem(manifest)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(path, "is described by a manifest that lacks something") from error
+    if problem:
+        raise _damaged(path, f"is described wrongly: {problem}")
+
+
+def _problem(manifest: dict[str, Any]) -> str | None:
+    entries, texts, references = manifest["arrays"], manifest["texts"], manifest["references"]
+    numbers = [manifest["bytes"], texts, references, manifest.get("common_passages", 0)]
+    numbers += [entry[key] for entry in entries.values() for key in ("offset", "count")]
+    if not all(type(number) is int and 0 <= number < 1 << 56 for number in numbers):
+        return "a size that is none"
+    if entries.keys() != ARRAYS.keys():
+        return "other arrays"
+    for name, entry in entries.items():
+        end = entry["offset"] + entry["count"] * np.dtype(ARRAYS[name]).itemsize
+        if entry["offset"] % _ALIGN or end > manifest["bytes"] or not isinstance(entry["xxh3"], str):
+            return f"the array {name} lies outside it"
+    sets = manifest["sets"]
+    if not all(len(entry) == 2 and all(isinstance(text, str) for text in entry) for entry in sets):
+        return "its reference sets"
+    count = {name: entry["count"] for name, entry in entries.items()}
+    bands = manifest["parameters"].get("bands", 1)
+    expected = {
+        "checks": 16 * texts,
+        "content_ids": 16 * texts,
+        "check_keys": texts,
+        "token_offsets": texts + 1,
+        "band_texts": count["band_keys"],
+        "passage_texts": count["passage_keys"],
+        "passage_positions": count["passage_keys"],
+        "reference_offsets": texts + 1,
+        "reference_sets": references,
+        "reference_id_offsets": references + 1,
+        "band_keys": count["band_keys"] // bands * bands,
+        "band_directory": count["band_directory"] // bands * bands,
+    }
+    return next((f"the array {name} has another size" for name, size in expected.items() if count[name] != size), None)
 
 
 def _digest(manifest: dict[str, Any]) -> str:

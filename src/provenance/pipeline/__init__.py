@@ -9,6 +9,7 @@ from provenance.pipeline.estimate import Estimate, estimate
 from provenance.pipeline.exchange import export_lineage, import_lineage, write_text
 from provenance.pipeline.explain import Explanation, explain
 from provenance.pipeline.filter import filter_records as filter
+from provenance.pipeline.forget import ForgetResult, absent, finish_forgetting, forget
 from provenance.pipeline.gate import FixResult, check, fix
 from provenance.pipeline.hindsight import diff, impact
 from provenance.pipeline.register import register, unregister
@@ -30,6 +31,7 @@ from provenance.pipeline.verbs import (
     node_names,
     retag,
     self_grading,
+    standing_matches,
     status,
     trace,
     verify,
@@ -45,9 +47,11 @@ __all__ = [
     "Explanation",
     "FilterResult",
     "FixResult",
+    "ForgetResult",
     "RegisterResult",
     "RematchResult",
     "ScanResult",
+    "absent",
     "add_dataset",
     "add_edge",
     "add_evaluation",
@@ -67,7 +71,9 @@ __all__ = [
     "export_lineage",
     "exposure",
     "filter",
+    "finish_forgetting",
     "fix",
+    "forget",
     "impact",
     "import_lineage",
     "loops",
@@ -77,6 +83,7 @@ __all__ = [
     "retag",
     "scan",
     "self_grading",
+    "standing_matches",
     "status",
     "trace",
     "unregister",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -15,8 +16,10 @@ _COPIED: Final = ("models", "reference_sets", "segments")
 
 
 def exists(store: Path) -> bool:
-    """Tell whether there is a store at this path."""
-    return (Path(store).expanduser() / "CURRENT").is_file()
+    """Tell whether there is a store at this path: also one that has lost its pointer, but none that is only begun."""
+    root = Path(store).expanduser()
+    kept = (path.name for path in (root / "catalogue").glob("*.duckdb"))
+    return (root / "CURRENT").is_file() or any(name != "000001.duckdb" for name in kept)
 
 
 def rows(store: Store, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
@@ -137,6 +140,23 @@ def reasons(store: Store, scan_id: str) -> dict[tuple[str, str], int]:
         [scan_id],
     )
     return {(row["tag"], row["reason"]): row["records"] for row in found}
+
+
+def totals(store: Store, scan_id: str) -> dict[str, Any]:
+    """Return what a scan amounts to: sources, records, rejects by reason, what was skipped by kind, bytes."""
+    ended = sources(store, scan_id)
+    skipped: Counter[str] = Counter()
+    for source in ended:
+        skipped.update(json.loads(source["skipped_by_kind"] or "{}"))
+    rejects = rows(
+        store, "select reason, count(*) as records from rejects where scan_id = ? group by all order by 1", [scan_id]
+    )
+    return {
+        "sources": len(ended),
+        **{name: sum(source[name] or 0 for source in ended) for name in ("bytes", "read", "records")},
+        "rejects_by_reason": {row["reason"]: row["records"] for row in rejects},
+        "skipped_by_kind": dict(sorted(skipped.items())),
+    }
 
 
 def live_segments(store: Store) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -112,7 +112,10 @@ def _raw(texts: Any, captured_at: Dates, url: str | Sequence[str | None] | None)
         ) from error
     rows = len(column)
     dates = pa.array([_time(value) for value in _each(captured_at, rows, "captured_at")], schema.TIMESTAMP)
-    urls = pa.array(_each(url, rows, "url"), pa.string())
+    try:
+        urls = pa.array(_each(url, rows, "url"), pa.string())
+    except (pa.ArrowException, TypeError, UnicodeEncodeError) as error:
+        raise UsageError(f"URLs are wanted: {error}", next_step="Give strings, or None") from error
     columns = {
         "position": pa.array(range(rows), pa.int64()),
         "own_id": pa.nulls(rows, pa.string()),

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from provenance.errors import ProvenanceError, UsageError
 from provenance.pipeline import catalogue, tags
-from provenance.pipeline.reread import is_unchanged, reread
+from provenance.pipeline.reread import refuse_if_changed, reread
 from provenance.policy import NAMED, Policy, load
 from provenance.readers import ReadOptions
 from provenance.store import Store
@@ -28,6 +28,7 @@ class Explanation:
         decided: What decided the tag, in words.
         would_change: What would give another tag.
         excerpt: The beginning of its text; empty if the source can't be read as it was.
+        no_excerpt: Then why, and what can be done.
     """
 
     record: Mapping[str, Any]
@@ -36,6 +37,7 @@ class Explanation:
     decided: str
     would_change: tuple[str, ...]
     excerpt: str
+    no_excerpt: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as JSON-ready values."""
@@ -81,7 +83,7 @@ def explain(record: str, *, store: str | Path = "provenance-store") -> Explanati
         tuple(matches),
         _decided(row, settings),
         tuple(_would_change(opened, row, settings)),
-        _excerpt(opened, row),
+        *_excerpt(opened, row),
     )
 
 
@@ -182,15 +184,17 @@ def _under(store: Store, row: Mapping[str, Any], policy: Policy) -> tuple[str, s
     return str(tag), str(reason)
 
 
-def _excerpt(store: Store, row: Mapping[str, Any]) -> str:
+def _excerpt(store: Store, row: Mapping[str, Any]) -> tuple[str, str]:
+    """The beginning of a record's text, or why there is none."""
     source = next((s for s in catalogue.sources(store, row["scan_id"]) if s["source_id"] == row["source_id"]), None)
-    if source is None or not is_unchanged(source):
-        return ""
+    if source is None:
+        return "", "its source was not read to its end"
     options = ReadOptions(**catalogue.read_options(catalogue.scan_row(store, row["scan_id"]) or {}))
     try:
+        refuse_if_changed(source)
         for batch in reread(source, options, {row["position"]}):
             text = " ".join(str(batch.column("raw")[0].as_py()).split())
-            return text[:_EXCERPT] + ("…" if len(text) > _EXCERPT else "")
-    except ProvenanceError:
-        return ""
-    return ""
+            return text[:_EXCERPT] + ("…" if len(text) > _EXCERPT else ""), ""
+    except ProvenanceError as error:
+        return "", str(error)
+    return "", "the source does not hold it any more"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from provenance.errors import UsageError
+from provenance.pipeline.sinks import force
 from provenance.store import Store
 
 _ROWS_PER_FILE: Final = 1_000_000
@@ -18,17 +23,16 @@ _BATCH: Final = 65_536
 def write_scan(store: Store, scan_id: str, folder: Path) -> None:
     """Write ``records-*.parquet`` and ``rejects-*.parquet`` of a scan into a folder, in the order of the input.
 
+    Each file appears whole or not at all; files of an earlier export stay until all new ones are written.
+
     Raises:
         UsageError: If the folder can't be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(
-            store, folder, "records", "select * from records where scan_id = ? order by source_id, position", scan_id
-        )
-        _write(
-            store, folder, "rejects", "select * from rejects where scan_id = ? order by source_id, position", scan_id
-        )
+        for name in ("records", "rejects"):
+            query = f"select * from {name} where scan_id = ? order by source_id, position"  # noqa: S608 - the two above
+            _write(store, folder, name, query, scan_id)
     except OSError as error:
         raise UsageError(
             f"The output folder can't be written: {error.strerror or error}",
@@ -38,24 +42,40 @@ def write_scan(store: Store, scan_id: str, folder: Path) -> None:
 
 
 def _write(store: Store, folder: Path, name: str, query: str, scan_id: str) -> None:
-    for old in folder.glob(f"{name}-[0-9][0-9][0-9][0-9][0-9].parquet"):
-        old.unlink()
-    with store.read() as connection:
-        reader: pa.RecordBatchReader = connection.sql(query, params=[scan_id]).to_arrow_reader(_BATCH)
-        writer, written, number = None, 0, 0
-        try:
-            for batch in reader:
-                if writer is None or written >= _ROWS_PER_FILE:
-                    if writer is not None:
-                        writer.close()
-                    writer = pq.ParquetWriter(
-                        folder / f"{name}-{number:05d}.parquet", reader.schema, compression="zstd"
-                    )
-                    written, number = 0, number + 1
-                writer.write_batch(batch)
-                written += batch.num_rows
-            if writer is None:
-                writer = pq.ParquetWriter(folder / f"{name}-00000.parquet", reader.schema, compression="zstd")
-        finally:
-            if writer is not None:
-                writer.close()
+    written: list[Path] = []
+    try:
+        with store.read() as connection:
+            reader: pa.RecordBatchReader = connection.sql(query, params=[scan_id]).to_arrow_reader(_BATCH)
+            for number, batches in enumerate(_files(reader)):
+                written.append(folder / f".{name}-{number:05d}.parquet.{os.getpid()}.partial")
+                with pq.ParquetWriter(written[-1], reader.schema, compression="zstd") as writer:
+                    for batch in batches:
+                        writer.write_batch(batch)
+                force(written[-1])
+        final = [folder / f"{name}-{number:05d}.parquet" for number in range(len(written))]
+        for waiting, path in zip(written, final, strict=True):
+            waiting.replace(path)
+        for old in set(folder.glob(f"{name}-[0-9][0-9][0-9][0-9][0-9].parquet")) - set(final):
+            old.unlink()
+        force(folder)
+    finally:
+        for waiting in written:
+            with contextlib.suppress(OSError):
+                waiting.unlink(missing_ok=True)
+
+
+def _files(reader: pa.RecordBatchReader) -> Iterator[Iterable[pa.RecordBatch]]:
+    """Divide batches among files; the first one is there even without rows."""
+    batches = iter(reader)
+    first = next(batches, None)
+    if first is None:
+        yield ()
+    while first is not None:
+        yield itertools.chain((first,), _until_full(batches, first.num_rows))
+        first = next(batches, None)
+
+
+def _until_full(batches: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    while rows < _ROWS_PER_FILE and (batch := next(batches, None)) is not None:
+        rows += batch.num_rows
+        yield batch

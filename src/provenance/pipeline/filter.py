@@ -21,11 +21,11 @@ from provenance.errors import LineageError, SourceError, UsageError
 from provenance.lineage import seal_dataset
 from provenance.pipeline import catalogue, sinks
 from provenance.pipeline.dedup import ensure_clusters
-from provenance.pipeline.reread import is_unchanged
+from provenance.pipeline.reread import refuse_if_changed
 from provenance.pipeline.results import FilterResult
 from provenance.pipeline.scan import scan
 from provenance.pipeline.tags import scan_policy, tagged
-from provenance.readers import ReadOptions, Source, crawl_rows, jsonl_lines, parquet_tables
+from provenance.readers import TABLES, ReadOptions, Source, crawl_rows, jsonl_lines, own_tables
 from provenance.schema import TAGS
 from provenance.store import Store
 from provenance.text.repair import repair
@@ -91,12 +91,7 @@ def filter_records(
     sources = catalogue.sources(opened, scan_id)
     _refuse_to_overwrite(sources, target, _dropped_path(target, form))
     for source in sources:
-        if not is_unchanged(source):
-            raise UsageError(
-                "A source is gone or has changed since it was scanned",
-                place=source["location"],
-                next_step="Put it back, or scan it again",
-            )
+        refuse_if_changed(source)
     options = ReadOptions(**catalogue.read_options(scan_row))
     judged_by = scan_policy(opened, scan_id, policy)
     if dedup:
@@ -192,7 +187,7 @@ def kept_rows(
 ) -> Iterator[sinks.Rows]:
     """Yield the kept rows of every source, in the order of the sources' URIs and of the rows in them."""
     containers = {str(source["format"]).split(".")[0] for source in sources}
-    lines, tables = containers <= {"jsonl", "json"}, containers == {"parquet"}
+    lines, tables = containers <= {"jsonl", "json"}, containers <= TABLES
     if sources and lines and form.container == "parquet":
         raise UsageError(
             "A JSONL source keeps its own fields, which need not fit one table",
@@ -228,7 +223,7 @@ def kept_rows(
 
 
 def _copy_tables(source: Source, options: ReadOptions, wanted: _Positions) -> Iterator[tuple[_Positions, pa.Table]]:
-    schema, tables = parquet_tables(source, options, wanted)
+    schema, tables = own_tables(source, options, wanted)
     yield wanted[:0], schema.empty_table()
     yield from tables
 

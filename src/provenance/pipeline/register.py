@@ -14,9 +14,9 @@ from provenance.pipeline import catalogue
 from provenance.pipeline.changes import Change, recorded
 from provenance.pipeline.references import MIN_WORDS, Built, Progress, build_segments
 from provenance.pipeline.rematch import rematch_segments
-from provenance.pipeline.reread import file_digest
+from provenance.pipeline.reread import digest_of
 from provenance.pipeline.results import RegisterResult, RematchResult, UnregisterResult
-from provenance.readers import ReadOptions, Source, find_sources
+from provenance.readers import ReadOptions, Source, find_sources, remote
 from provenance.schema import Label
 from provenance.store import Commit, Store
 from provenance.text.fold import NORMALISER_VERSION
@@ -64,7 +64,7 @@ def register(
     wanted = [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
     sources = find_sources(wanted, None)
     opened = Store.open_or_create(store)
-    label_name = name or "-".join(filter(None, [model, Path(wanted[0]).absolute().stem]))
+    label_name = name or "-".join(filter(None, [model, Path(remote.without_secrets(wanted[0])).absolute().stem]))
     set_id = _set_id(sources, label, model, label_name, text_column, prompt_column)
 
     def look(segments: Sequence[str]) -> RematchResult:
@@ -195,7 +195,7 @@ def _set_id(
     a hundredth of the time of fingerprinting them, and a set that is there already is known at once.
     """
     parts = [label, model, name, text_column, prompt_column, NORMALISER_VERSION]
-    parts += [f"{source.uri} {file_digest(Path(source.location))}" for source in sources]
+    parts += [f"{source.uri} {digest_of(source.location)}" for source in sources]
     return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:32]
 
 

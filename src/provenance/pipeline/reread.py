@@ -10,7 +10,9 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
-from provenance.readers import ReadOptions, Source, Tally, open_records
+from provenance.errors import ProvenanceError, UsageError
+from provenance.readers import ReadOptions, Source, Tally, open_records, remote
+from provenance.readers.sources import STDIN
 
 _DIGEST_BLOCK: Final = 1 << 20
 
@@ -23,10 +25,37 @@ def reread(source: Mapping[str, Any], options: ReadOptions, positions: Collectio
 
 def is_unchanged(source: Mapping[str, Any]) -> bool:
     """Tell whether a source (a row of ``sources``) can be read and has the bytes that were scanned."""
-    try:
-        return file_digest(Path(source["location"])) == str(source["digest"])
-    except OSError:
+    if source["location"] == STDIN:
         return False
+    try:
+        return digest_of(str(source["location"])) == str(source["digest"])
+    except (OSError, ProvenanceError):  # of an object behind a URL: no fsspec, no permission any more
+        return False
+
+
+def refuse_if_changed(source: Mapping[str, Any]) -> None:
+    """Raise unless a source (a row of ``sources``) can be read again as it was scanned.
+
+    Raises:
+        UsageError: If it is gone, has changed, or was standard input.
+    """
+    if source["location"] == STDIN:
+        raise UsageError(
+            "The scan read this source from standard input, which can't be read again",
+            place=source["uri"],
+            next_step="Write it to a file and scan that",
+        )
+    if not is_unchanged(source):
+        raise UsageError(
+            "A source is gone or has changed since it was scanned",
+            place=source["location"],
+            next_step="Put it back, or scan it again",
+        )
+
+
+def digest_of(location: str) -> str:
+    """Return what identifies the bytes at a location: their digest, or what a server says of an object."""
+    return remote.remote_identity(location) if remote.is_remote(location) else file_digest(Path(location))
 
 
 def file_digest(path: Path) -> str:

@@ -16,7 +16,9 @@ from provenance.lineage import Depth, Exposure, Loop, SelfGrading
 from provenance.pipeline import catalogue
 from provenance.pipeline.changes import retagged
 from provenance.pipeline.drift import drift
+from provenance.pipeline.gate import then
 from provenance.pipeline.register import correct_release
+from provenance.pipeline.scanlog import last_progress
 from provenance.store import Store, VerifyReport
 
 
@@ -38,26 +40,36 @@ def retag(scan: str, *, policy: str | Path = "default", store: str | Path = "pro
     return {row["tag"]: row["records"] for row in found}
 
 
+def _at(store: str | Path, as_of: dt.datetime | None) -> tuple[Store, dt.datetime | None]:
+    """Open a store; a moment that it can't tell of is refused."""
+    opened = Store.open(store)
+    return opened, None if as_of is None else then.moment(opened, as_of)
+
+
 def loops(*, as_of: dt.datetime | None = None, store: str | Path = "provenance-store") -> list[Loop]:
     """Return the feedback loops that recorded training runs close, now or as of a moment."""
-    return lineage.feedback_loops(Store.open(store), as_of=as_of)
+    opened, moment = _at(store, as_of)
+    return lineage.feedback_loops(opened, as_of=moment)
 
 
 def self_grading(*, as_of: dt.datetime | None = None, store: str | Path = "provenance-store") -> list[SelfGrading]:
     """Return text that was admitted on the word of the model that wrote it, or of a relative."""
-    return lineage.self_grading(Store.open(store), as_of=as_of)
+    opened, moment = _at(store, as_of)
+    return lineage.self_grading(opened, as_of=moment)
 
 
 def depth(
     node: str | None = None, *, as_of: dt.datetime | None = None, store: str | Path = "provenance-store"
 ) -> list[Depth]:
     """Return the generation depth of a dataset, model, reference set or record; without a name of all but records."""
-    return lineage.generation_depth(Store.open(store), node, as_of=as_of)
+    opened, moment = _at(store, as_of)
+    return lineage.generation_depth(opened, node, as_of=moment)
 
 
 def exposure(model: str, *, as_of: dt.datetime | None = None, store: str | Path = "provenance-store") -> list[Exposure]:
     """Return what the training text of a model consisted of, by origin and generation."""
-    return lineage.exposure(Store.open(store), model, as_of=as_of)
+    opened, moment = _at(store, as_of)
+    return lineage.exposure(opened, model, as_of=moment)
 
 
 def add_model(
@@ -165,7 +177,8 @@ def trace(
     store: str | Path = "provenance-store",
 ) -> dict[str, list[dict[str, Any]]]:
     """Return what a node comes from and what came from it, now or as of a moment."""
-    return lineage.trace(Store.open(store), node, direction, as_of=as_of)
+    opened, moment = _at(store, as_of)
+    return lineage.trace(opened, node, direction, as_of=moment)
 
 
 def node_names(*, store: str | Path = "provenance-store") -> Callable[[str], str]:
@@ -181,6 +194,17 @@ def verify(*, store: str | Path = "provenance-store", repair: bool = False) -> V
     """Recount everything in the store; with ``repair``, sweep what nothing names."""
     opened = Store.recover(store) if repair else Store.open(store)
     return opened.verify(repair=repair)
+
+
+def standing_matches(set_id: str, *, store: str | Path = "provenance-store") -> tuple[int, int]:
+    """Return how many matches with a reference set count now: verified ones, and those by fingerprints alone."""
+    found = catalogue.rows(
+        Store.open(store),
+        "select count(*) filter (where verified) as verified, count(*) filter (where not verified) as unverified "
+        "from current_matches where set_id = ?",
+        [set_id],
+    )
+    return found[0]["verified"], found[0]["unverified"]
 
 
 def status(*, store: str | Path = "provenance-store") -> dict[str, Any]:
@@ -207,7 +231,18 @@ def status(*, store: str | Path = "provenance-store") -> dict[str, Any]:
         )
     }
     return {
-        "scans": [{**scan, "records": observed.get(scan["scan_id"], 0)} for scan in scans],
+        "scans": [
+            {
+                **scan,
+                "records": observed.get(scan["scan_id"], 0),
+                "progress": last_progress(opened, scan["scan_id"]) if scan["state"] == "running" else None,
+            }
+            for scan in scans
+        ],
+        "commits": catalogue.rows(
+            opened, "select number, note, recorded_at from commits order by recorded_at desc, number desc limit 5"
+        ),
+        "forgotten": catalogue.rows(opened, "select coalesce(sum(rows), 0)::bigint as rows from tombstones")[0]["rows"],
         "reference_sets": catalogue.rows(
             opened,
             "select set_id, name, label, model, released, reference_count as references from reference_sets "
