@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def test_setup_says_what_is_missing(tmp_path: Path) -> None:
 
 def test_every_dependency_is_explained() -> None:
     settings = project()
-    declared = [*settings["project"]["dependencies"], *settings["dependency-groups"]["dev"]]
+    extras = settings["project"]["optional-dependencies"].values()
+    declared = [*settings["project"]["dependencies"], *settings["dependency-groups"]["dev"], *chain(*extras)]
     names = {re.match(r"[A-Za-z0-9._-]+", requirement).group().lower() for requirement in declared}
     page = (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
     explained = Counter(re.findall(r"^\| `([a-z0-9._-]+)` \|", page, re.MULTILINE))

@@ -169,7 +169,7 @@ def full(*_, **__):
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
-@pytest.mark.parametrize("place", ["provenance.store.parts._write", "provenance.store.store.shutil.copyfile"])
+@pytest.mark.parametrize("place", ["provenance.store.parts._write", "provenance.store.publish.shutil.copyfile"])
 def test_a_full_disk(failing, tmp_path, monkeypatch, place):
     (tmp_path / "more.jsonl").write_text('{"text": "%s"}\n' % ("other words " * 50))
     with monkeypatch.context() as patch:

@@ -64,8 +64,8 @@ _STRINGS: Final[dict[str, _Strings]] = {
     ),
     "knowledge-cutoff": (
         *_each("my|st|nt", " ", "knowl|train"),
-        *("知识", "训练", *_each("tima ", "act|ata|mis"), *_each("ner|nem|nes|ten", " ", "wiss|trai")),
-        *(first + rest for first in (b"\xa8", b"\x88") for rest in (b"re mis", b"re act", b"re ata")),
+        *("知识", "训练", *_each("tima ", "act|atu|mis"), *_each("ner|nem|nes|ten", " ", "wiss|trai")),
+        *(first + rest for first in (b"\xa8", b"\x88") for rest in (b"re mis", b"re act", b"re atu")),
     ),
     "rewritten-version": (*_each("re is ", "a|th|yo"), *_each("e'|e’", "s ", "a|t|y")),
     "chat-opening": (

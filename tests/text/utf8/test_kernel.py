@@ -12,7 +12,15 @@ from numba import njit
 from provenance.text.utf8 import kernel
 
 SOURCE = Path(kernel.__file__).parents[2]
-ENTRIES = ("text/kernel.py", "text/tokens/kernel.py", "fingerprint/kernel.py")
+ENTRIES = (
+    "fingerprint/kernel.py",
+    "text/fragments/kernel.py",
+    "text/kernel.py",
+    "text/language/kernel.py",
+    "text/page/choice/kernel.py",
+    "text/page/kernel.py",
+    "text/tokens/kernel.py",
+)
 KERNEL = """
 from provenance.text.utf8.kernel import entry
 

@@ -110,6 +110,7 @@ def _pass(
 ) -> tuple[str, int, npt.NDArray[np.int64], tuple[int, int, int]]:
     """Text, bytes of blocks in it, declaring spans, bounds of the title and elements too deep to be followed."""
     from provenance.text.page import kernel
+    from provenance.text.page.choice.kernel import compose
 
     out = np.empty(len(data) + _ROOM, np.uint8)
     blocks = np.empty((len(data) // 4 + _ROOM, kernel.COLUMNS), np.int64)  # none is shorter than <p>x
@@ -117,7 +118,7 @@ def _pass(
     stack = [np.empty(_DEPTH, kind) for kind in (np.uint64, np.int64)]
     count, marks, *title = kernel.read(data, *_tags(), *_words(believed=believed), *stack, out, blocks, spans)
     text = np.empty(len(data) + 8 * count + _ROOM, np.uint8)
-    size, kept = kernel.compose(
+    size, kept = compose(
         out, blocks, count, LINKED_SHARE, CONTENT_SHARE, LEAST_CONTENT, ANCHOR, NEAR, text, np.empty(count, np.bool_)
     )
     return text[:size].tobytes().decode("utf-8", "replace"), kept, spans[:marks], (title[0], title[1], title[2])
