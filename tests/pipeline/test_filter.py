@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import subprocess
+import sys
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,6 +14,7 @@ import pytest
 
 import provenance as pv
 from provenance.errors import LineageError, UsageError
+from provenance.pipeline import sinks
 
 DATES = ["2010-05-01", "2024-05-01", "2011-05-01", "2024-06-01"]
 
@@ -181,3 +185,15 @@ def test_a_changed_or_lost_source_is_refused(tmp_path, jsonl, text):
             pv.filter("a.jsonl", out=tmp_path / "o.jsonl", store=tmp_path / "s")
         path.unlink(missing_ok=True)
     assert not (tmp_path / "o.jsonl").exists()
+
+
+def test_what_a_killed_process_left_is_swept_and_that_of_a_living_one_is_not(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    path = tmp_path / "x.jsonl.gz"
+    waiting = sinks.unfinished(path)
+    left = waiting.with_name(waiting.name.replace(f".{os.getpid()}.", f".{ended.pid}."))
+    for file in (waiting, left):
+        file.touch()
+    assert sinks.unfinished(path) == waiting
+    assert [waiting] == list(tmp_path.iterdir())

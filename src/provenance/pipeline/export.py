@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -13,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from provenance.errors import UsageError
-from provenance.pipeline.sinks import force
+from provenance.pipeline.sinks import force, unfinished
 from provenance.store import Store
 
 _ROWS_PER_FILE: Final = 1_000_000
@@ -47,7 +46,7 @@ def _write(store: Store, folder: Path, name: str, query: str, scan_id: str) -> N
         with store.read() as connection:
             reader: pa.RecordBatchReader = connection.sql(query, params=[scan_id]).to_arrow_reader(_BATCH)
             for number, batches in enumerate(_files(reader)):
-                written.append(folder / f".{name}-{number:05d}.parquet.{os.getpid()}.partial")
+                written.append(unfinished(folder / f"{name}-{number:05d}.parquet"))
                 with pq.ParquetWriter(written[-1], reader.schema, compression="zstd") as writer:
                     for batch in batches:
                         writer.write_batch(batch)

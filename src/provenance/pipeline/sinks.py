@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import gzip
 import json
 import math
 import os
+import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +55,28 @@ def form_of(path: Path, also: Sequence[str] = ()) -> Form:
     )
 
 
+def unfinished(path: Path) -> Path:
+    """Return where to write what becomes ``path``; what killed processes of this machine left goes."""
+    machine = "".join(letter if letter.isalnum() else "-" for letter in platform.node())
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{machine}.*.partial"):
+        if os.name == "nt":  # asking for a process there ends it
+            break
+        with contextlib.suppress(ValueError, OSError):
+            if not _runs(int(left.suffixes[-2][1:])):
+                left.unlink()
+    return path.with_name(f".{path.name}.{machine}.{os.getpid()}.partial")
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def write(path: Path, form: Form, chunks: Iterable[Rows], empty: pa.Schema | None = None) -> int:
     """Write rows to a file and return how many.
 
@@ -65,7 +89,7 @@ def write(path: Path, form: Form, chunks: Iterable[Rows], empty: pa.Schema | Non
     Raises:
         UsageError: If the folder can't be written, or rows of different columns meet in one Parquet file.
     """
-    waiting = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    waiting = unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

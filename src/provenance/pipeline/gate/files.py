@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +42,7 @@ def require_writable(path: Path) -> None:
 def _write_csv(path: Path, rows: pa.RecordBatchReader) -> int:
     fields = [pa.field(f.name, pa.string() if pa.types.is_list(f.type) else f.type) for f in rows.schema]
     schema = pa.schema(fields)
-    waiting = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    waiting = sinks.unfinished(path)
     count = 0
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
