@@ -197,3 +197,11 @@ def test_what_a_killed_process_left_is_swept_and_that_of_a_living_one_is_not(tmp
         file.touch()
     assert sinks.unfinished(path) == waiting
     assert [waiting] == list(tmp_path.iterdir())
+
+
+def test_a_scan_goes_before_a_folder_of_its_name(made, tmp_path, monkeypatch):
+    folder, table, _ = made
+    (tmp_path / "t.parquet").mkdir()
+    monkeypatch.chdir(tmp_path)
+    result = pv.filter("t.parquet", keep={"human", "unknown", "synthetic"}, out="o.parquet", store=folder / "s")
+    assert result.kept == table.num_rows

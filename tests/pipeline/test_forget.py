@@ -71,6 +71,16 @@ def test_a_host_is_forgotten(store):
     assert any("dedup one" in remark for remark in result.remarks)
 
 
+def test_a_host_is_forgotten_however_it_is_written(tmp_path, text, jsonl):
+    spelled = [f"http://u@{HOST}.:8080/x", f"{HOST}/path", f"//{HOST.upper()}?q", f"https://{HOST}"]
+    others = [f"https://sub.{HOST}/", f"{HOST}.other/x", f"https://other.example/{HOST}"]
+    jsonl(tmp_path / "a.jsonl", [{"text": text(n), "url": url} for n, url in enumerate([*spelled, *others])])
+    pv.scan([tmp_path / "a.jsonl"], store=tmp_path / "s", name="one", jobs=1)
+    assert pipeline.forget(host=f"{HOST}.", reason="asked", store=tmp_path / "s", wait=5).records == len(spelled)
+    left = rows(pv.Store(tmp_path / "s"), "select url from records order by position")
+    assert [url for (url,) in left] == others
+
+
 def test_what_is_left_adds_up_and_says_why(store):
     sealed = rows(store, "select digest, records from datasets")
     pipeline.forget(url_prefix=f"https://{HOST}/a/", reason="robots", store=store.root, wait=5)
@@ -161,7 +171,7 @@ def test_nothing_is_erased_while_somebody_writes(store):
     [
         ({}, "One thing at a time"),
         ({"host": HOST, "url_prefix": "https://"}, "One thing at a time"),
-        ({"host": "unknown.example"}, "no such record"),
+        ({"host": "unknown.example"}, "no record of the host"),
         ({"records": ["f" * 32]}, "no record"),
         ({"reference_set": "nothing"}, "no reference set"),
         ({"host": HOST, "reason": f"{HOST} asked"}, "says what"),

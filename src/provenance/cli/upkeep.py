@@ -127,10 +127,13 @@ def verify(
             output.emit(f"mended: {output.safe(mended)}")
         for swept in report.swept:
             output.emit(f"swept: {output.safe(swept)}")
+        counted = f"{report.records:,} records counted" if report.sound else "records can't be trusted to be all there"
         output.emit(
             f"{'sound' if report.sound else 'NOT SOUND'}: {report.parts:,} parts and {report.segments:,} segments, "
-            f"{report.records:,} records counted"
+            + counted
         )
+        if not report.sound:
+            output.emit("Restore the files that are named from a backup, or scan their sources again in a new store")
     return 0 if report.sound else 1
 
 

@@ -132,8 +132,11 @@ def _sql(name: str) -> str:
 def _scan_id(
     what: str | Path | Sequence[str | Path], store: str | Path, jobs: int | None, progress: Progress | None
 ) -> str:
-    if isinstance(what, str) and catalogue.exists(Path(store)) and not Path(what).exists():
-        return str(catalogue.find_scan(Store.open(store), what)["scan_id"])
+    if isinstance(what, str) and catalogue.exists(Path(store)):
+        opened = Store.open(store)
+        # A scan goes before a file of its name: what is written must not hang on where the command is run.
+        if not Path(what).exists() or catalogue.rows(opened, "select 1 from scans where $1 in (scan_id, name)", [what]):
+            return str(catalogue.find_scan(opened, what)["scan_id"])
     return scan(what, store=store, jobs=jobs, progress=progress).scan_id
 
 

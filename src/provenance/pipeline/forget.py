@@ -186,10 +186,18 @@ def _target_records(store: Store, records: Sequence[str], url_prefix: str | None
         value: object
         if records:
             condition, value = "list_contains($1, record_id)", sorted({record.lower() for record in records})
+            of = "of that id"
         elif url_prefix is not None:
             condition, value = "starts_with(url, $1)", url_prefix
+            of = "whose URL begins like that"
         else:
-            condition, value = "host = $1", host
+            # As it was seen, with the dot that may end it, and where a URL came without its scheme.
+            condition = (
+                "rtrim(host, '.') = $1 or (host is null "
+                "and rtrim(regexp_extract(lower(url), '^(?://)?([^/?#:]*)', 1), '.') = $1)"
+            )
+            value = (host or "").rstrip(".")
+            of = f"of the host {value!r}"
         connection.execute(
             f"create temp table chosen as select distinct record_id from observations where {condition}",  # noqa: S608
             [value],
@@ -198,7 +206,7 @@ def _target_records(store: Store, records: Sequence[str], url_prefix: str | None
         missing = sorted({record.lower() for record in records} - set(ids.to_pylist())) if records else []
         if missing or not len(ids):
             raise UsageError(
-                f"There is no record {missing[0]!r}" if missing else "There is no such record",
+                f"There is no record {missing[0]!r}" if missing else f"There is no record {of}",
                 place=str(store.root),
                 next_step='`provenance sql "select record_id, url from observations"` lists them',
             )
@@ -207,7 +215,7 @@ def _target_records(store: Store, records: Sequence[str], url_prefix: str | None
             "(select url from observations where url is not null and record_id not in (from chosen)) order by 1"
         ).fetchall()
     found = tuple(url for (url,) in urls)
-    mentions = (url_prefix,) if url_prefix else (f"//{host}",) if host else found
+    mentions = (url_prefix,) if url_prefix else (f"//{value}",) if host else found
     return _Target(ids.cast(pa.string()), found, (), tuple(text for text in mentions if len(text) >= 4))
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # Scheme, optional credentials, then the host: bracketed IPv6 or everything up to port or path.
-_HOST: Final = r"^[A-Za-z][A-Za-z0-9+.\-]*://(?:[^/?#@]*@)?(?P<host>\[[^\]]*\]|[^/?#:]*)"
+_HOST: Final = r"^[A-Za-z][A-Za-z0-9+.\-]*://(?:[^/?#@]*@)?(?P<host>\[[^\]]*\]|[^/?#:\[]*)"
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ def record_ids(batch: pa.RecordBatch, uri: str) -> list[str]:
 
 
 def hosts(urls: pa.Array) -> pa.Array:
-    """Return the host of each URL, lower-case and without port; null when there is none."""
-    host = pc.utf8_lower(pc.struct_field(pc.extract_regex(urls, pattern=_HOST), "host"))
+    """Return the host of each URL, lower-case and without port or a last dot; null when there is none."""
+    host = pc.utf8_rtrim(pc.utf8_lower(pc.struct_field(pc.extract_regex(urls, pattern=_HOST), "host")), ".")
     return pc.if_else(pc.equal(host, ""), pa.scalar(None, pa.string()), host)
 
 

@@ -203,4 +203,5 @@ def _all(names: Iterable[str], there: Mapping[str, str]) -> tuple[str, ...]:
 def _listing(paths: Iterable[str]) -> str:
     shown = sorted(paths)
     more = f" and {len(shown) - 40} more" if len(shown) > 40 else ""
-    return f"Columns: {', '.join(shown[:40])}{more}"
+    names = (name if len(name) <= 80 else f"{name[:80]}…" for name in shown[:40])
+    return f"Columns: {', '.join(names)}{more}"
