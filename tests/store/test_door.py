@@ -90,7 +90,7 @@ def locked(root, place):
 def test_questions_are_answered(locked, query, rows):
     connection, screen, _ = locked
     relation = answer.rows(connection, screen, query)
-    found = relation.fetchall() if relation is not None else []
+    found = relation.to_arrow_table() if relation is not None else []
     if rows is not None:
         assert len(found) == rows
 
