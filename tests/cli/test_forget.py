@@ -32,7 +32,7 @@ def test_forgetting_asks_does_and_shows(made):
     assert "2 rows were erased" in made("status").out
     again = made("forget", "--host", "host1.example")
     assert again.code == 2
-    assert "no such record" in again.err
+    assert "no record of the host" in again.err
     assert made("forget", "--finish").code == 0
 
 
