@@ -19,6 +19,7 @@ from provenance.readers.columns import Columns, declaration, resolve
 from provenance.readers.dates import EPOCH, FIRST_PAGE, LAST, parse_date
 from provenance.readers.marks import Span
 from provenance.readers.options import Positions, ReadOptions, Source, Tally
+from provenance.readers.pages import PagesRefused, chunks_of, rows_at_once
 from provenance.readers.pieces import opened
 from provenance.readers.remote import is_remote
 
@@ -26,6 +27,11 @@ DAMAGE: Final = (OSError, pa.ArrowException, UnicodeDecodeError, RuntimeError)
 """What Arrow raises on a damaged file; the last two for names of columns that are no UTF-8, and for lying metadata."""
 
 _MAX_DECLARATIONS: Final = 32
+_SMALL: Final = 256
+"""Batches of fewer rows are joined."""
+
+_FREE: Final = 256 << 20
+"""Bytes that the rows of a row group may come to whatever their ratio."""
 
 
 def open_parquet(source: Source) -> pq.ParquetFile:
@@ -70,7 +76,7 @@ def read_parquet(
             )
         columns = columns_of(file.schema_arrow, options, source.uri)
         card = card_declarations(source)
-        for first, rows in table_batches(file, columns.top_level, options, tally, only, span):
+        for first, rows in table_batches(file, source, columns.top_level, options, tally, only, span):
             positions = np.arange(first, first + rows.num_rows, dtype=np.int64)
             for batch in raw_batches(rows, positions, columns, card, options, tally):
                 tally.bytes_read = min(tally.bytes_read, source.bytes)
@@ -93,6 +99,7 @@ def columns_of(arrow: pa.Schema, options: ReadOptions, place: str) -> Columns:
 
 def table_batches(
     file: pq.ParquetFile,
+    source: Source,
     paths: list[str] | None,
     options: ReadOptions,
     tally: Tally,
@@ -113,29 +120,81 @@ def table_batches(
             first += metadata.num_rows
             continue
         try:
-            size = batch_size(metadata, options)
+            size, most = bounds(file, group, paths, options, source)
             decoded = file.iter_batches(size, row_groups=[group], columns=paths, use_threads=False)
-            while (batch := _decoded(decoded, first + done, tally)) is not None:
+            while (batch := _decoded(decoded, first + done, size, options, tally)) is not None:
+                most -= batch.nbytes
+                if most < 0:
+                    raise PagesRefused("ratio", f"more than {options.max_ratio} times its size")
                 if _any_between(only, first + done, first + done + batch.num_rows):
                     yield first + done, batch
                 done += batch.num_rows
-        except DAMAGE as error:
+        except (PagesRefused, *DAMAGE) as error:
+            reason, detail = ("damaged-row-group", _first_line(error))
+            if isinstance(error, PagesRefused):
+                reason, detail = error.args
             for row in range(first + done, first + metadata.num_rows):
-                tally.reject(row, "damaged-row-group", f"row group {group}: {_first_line(error)}", options)
+                tally.reject(row, reason, f"row group {group}: {detail}", options)
         first += metadata.num_rows
         # Sizes as stored stand in the columns' metadata, and where that lies, Arrow ends the process.
         tally.bytes_read += metadata.total_byte_size
 
 
-def _decoded(batches: Iterator[pa.RecordBatch], row: int, tally: Tally) -> pa.RecordBatch | None:
+def bounds(
+    file: pq.ParquetFile, group: int, paths: list[str] | None, options: ReadOptions, source: Source
+) -> tuple[int, int]:
+    """Rows of a row group to decode at once, and bytes that all of them may come to.
+
+    Args:
+        file: The file, open.
+        group: Number of the row group.
+        paths: Top-level columns that are read; None for all.
+        options: The caps.
+        source: The file.
+
+    Raises:
+        PagesRefused: The row group can't be decoded within the caps.
+        OSError: Its metadata is broken.
+    """
+    size = batch_size(file.metadata.row_group(group), options)
+    if is_remote(source.location):  # to look at its pages is to transfer the file twice
+        return size, options.max_source_bytes
+    leaves = [file.schema.column(index) for index in range(len(file.schema))]
+    chunks = chunks_of(source.location)[group]
+    if len(chunks) != len(leaves):
+        raise OSError("the row group has other columns than the schema")
+    named = [
+        (chunk, leaf.max_repetition_level > 0)
+        for chunk, leaf in zip(chunks, leaves, strict=True)
+        if paths is None or chunk.column in paths
+    ]
+    rows, most = rows_at_once(source.location, named, size, options)
+    return rows, max(_FREE, most)
+
+
+def _decoded(
+    batches: Iterator[pa.RecordBatch], row: int, size: int, options: ReadOptions, tally: Tally
+) -> pa.RecordBatch | None:
     """The next batch. Its unit is told from the rows by its sign: what breaks the decoder breaks it for all of them."""
     unit = -1 - row
     tally.watch(unit)
     if unit in tally.given_up:
         raise OSError(": ".join(tally.given_up[unit]))
     batch = next(batches, None)
+    if size < _SMALL and batch is not None:
+        batch = _joined(batch, batches, options)
     tally.rests()
     return batch
+
+
+def _joined(batch: pa.RecordBatch, batches: Iterator[pa.RecordBatch], options: ReadOptions) -> pa.RecordBatch:
+    """The batch with those behind it, up to the size of one, where they had to be decoded a few rows at a time."""
+    found, rows, size = [batch], batch.num_rows, batch.nbytes
+    while rows < options.batch_rows and size < options.batch_bytes and (more := next(batches, None)) is not None:
+        found.append(more)
+        rows, size = rows + more.num_rows, size + more.nbytes
+    table = pa.Table.from_batches(found).combine_chunks()
+    return table.to_batches()[0] if rows else batch
 
 
 def _any_between(only: Positions | None, first: int, end: int) -> bool:

@@ -18,14 +18,14 @@ from provenance.readers.options import ReadOptions, Source, Tally
 Positions = npt.NDArray[np.int64]
 
 
-TABLES: Final = frozenset({"parquet", "csv", "arrow", "arrows"})
-"""Containers whose rows are copied with their own columns."""
+TABLES: Final = frozenset({"parquet", "csv", "tsv", "arrow", "arrows"})
+"""Formats whose rows are copied with their own columns."""
 
 
 def own_tables(
     source: Source, options: ReadOptions, positions: Positions
 ) -> tuple[pa.Schema, Iterator[tuple[Positions, pa.Table]]]:
-    """Kept rows of a table (a container of `TABLES`) with its own columns, order and types, as from `parquet_tables`.
+    """Kept rows of a table (a format of `TABLES`) with its own columns, order and types, as from `parquet_tables`.
 
     The columns of a CSV or TSV file are text, as it stands there.
     """
@@ -64,7 +64,8 @@ def parquet_tables(
 
 
 def _parquet_tables(source: Source, options: ReadOptions, positions: Positions) -> Iterator[tuple[Positions, pa.Table]]:
-    from provenance.readers.parquet import DAMAGE, batch_size, open_parquet
+    from provenance.readers.pages import PagesRefused
+    from provenance.readers.parquet import DAMAGE, bounds, open_parquet
 
     first = 0
     with open_parquet(source) as file:
@@ -76,12 +77,13 @@ def _parquet_tables(source: Source, options: ReadOptions, positions: Positions) 
             if not len(wanted):
                 continue
             try:
-                for batch in file.iter_batches(batch_size(metadata, options), row_groups=[group]):
+                size, _ = bounds(file, group, None, options, source)
+                for batch in file.iter_batches(size, row_groups=[group], use_threads=False):
                     kept = wanted[slice(*np.searchsorted(wanted, [at, at + batch.num_rows]))]
                     if len(kept):
                         yield kept, taken(pa.table(batch), kept - at)
                     at += batch.num_rows
-            except DAMAGE as error:
+            except (PagesRefused, *DAMAGE) as error:
                 raise SourceError(
                     f"Row group {group} can't be read: {error}",
                     place=source.uri,
