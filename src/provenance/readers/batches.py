@@ -29,7 +29,7 @@ class Gatherer:
         self.urls: list[str | None] = []
         self.moments: list[datetime | None] = []
         self.origins: list[str | None] = []
-        self.texts: list[str] = []
+        self.texts: list[str | bytes] = []
         self.declared: list[Declarations] = []
         self.recovered: list[bool] = []
         self.size = 0
@@ -40,11 +40,14 @@ class Gatherer:
         own_id: str | None,
         url: str | None,
         date: tuple[datetime | None, str | None],
-        text: str,
+        text: str | bytes,
         declarations: Declarations,
         recovered: bool = False,
     ) -> None:
-        """Add a row. A recovered row loses date and declarations here: a payload can have forged them."""
+        """Add a row. A recovered row loses date and declarations here: a payload can have forged them.
+
+        Of text given as bytes, what is no UTF-8 becomes U+FFFD.
+        """
         self.positions.append(position)
         self.own_ids.append(own_id)
         self.urls.append(url)
@@ -68,7 +71,7 @@ class Gatherer:
             strings(self.urls),
             pa.array(self.moments, schema.TIMESTAMP),
             pa.array(self.origins, pa.string()),
-            strings(self.texts, pa.large_string()),
+            _texts(self.texts),
             declaration_lists(self.declared),
             pa.array(self.recovered, pa.bool_()),
         ]
@@ -90,6 +93,20 @@ def declaration_lists(declared: list[Declarations]) -> pa.Array:
     parts = [strings([triple[index] for triple in flat]) for index in range(3)]
     values = pa.StructArray.from_arrays(parts, fields=list(schema.DECLARATION))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), values, type=_DECLARATIONS)
+
+
+def _texts(values: list[str | bytes]) -> pa.Array:
+    """Texts as an Arrow column: bytes are checked all at once, and decoded one by one only where some are no UTF-8."""
+    if all(isinstance(value, bytes) for value in values):
+        found = pa.array(values, pa.large_binary()).view(pa.large_string())
+        try:
+            found.validate(full=True)
+        except pa.ArrowInvalid:
+            pass
+        else:
+            return found
+    decoded = [value.decode("utf-8", "replace") if isinstance(value, bytes) else value for value in values]
+    return strings(decoded, pa.large_string())
 
 
 def strings(values: list[str | None] | list[str], kind: pa.DataType | None = None) -> pa.Array:

@@ -132,9 +132,19 @@ class Extension:
             for nest in _NESTS[1:]
         }
         self._found: dict[tuple[str, ...], Columns] = {}
+        self._names: tuple[str, ...] = ()
+        self._same = columns
 
     def of(self, row: Mapping[str, Any]) -> Columns:
         """The columns to read this row by."""
+        if isinstance(row.get("metadata"), dict) or isinstance(row.get("meta"), dict):
+            return self._of(row)
+        names = tuple(row)
+        if names != self._names:
+            self._names, self._same = names, self._of(row)
+        return self._same
+
+    def _of(self, row: Mapping[str, Any]) -> Columns:
         extra = [name for name in row if name not in self._known] if not row.keys() <= self._known else []
         for nest, known in self._inner.items():
             inner = row.get(nest[:-1])

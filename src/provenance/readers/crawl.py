@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -32,6 +32,8 @@ _KINDS: Final = (
     (re.compile(r"xml"), "xml"),
 )
 _MAX_HTTP_DECLARATIONS: Final = 32
+_LOOK: Final = 64
+"""Bytes that mostly tell that a text is not blank."""
 _HTTP: Final = re.compile(
     r"^(?:ai-.*|x-robots-tag|link|tdm-.*|tdmrep.*|content-usage|aipref.*|licen[sc]e|x-licen[sc]e|aigc|content-language"
     r"|x-generated-by|c2pa.*)$"
@@ -149,7 +151,7 @@ def _read(frame: Frame, options: ReadOptions, gatherer: Gatherer) -> None:
     if frame.fault is not None and frame.fault != "too-long":
         raise _Refused(frame.fault, frame.detail)
     text, declarations = _text(frame, options)
-    if not text.strip():
+    if _is_blank(text):
         raise _Skipped("no-text")
     headers = frame.headers
     moment = parse_date(headers.get("warc-date"))
@@ -159,7 +161,14 @@ def _read(frame: Frame, options: ReadOptions, gatherer: Gatherer) -> None:
     gatherer.add(frame.position, own_id, url, date, text, declarations, frame.recovered)
 
 
-def _text(frame: Frame, options: ReadOptions) -> tuple[str, Declarations]:
+def _is_blank(text: str | bytes) -> bool:
+    if isinstance(text, str):
+        return not text or text.isspace()
+    first = text[:_LOOK].lstrip()[:1]
+    return not b"\x20" < first < b"\x7f" and not text.decode("utf-8", "replace").strip()
+
+
+def _text(frame: Frame, options: ReadOptions) -> tuple[str | bytes, Declarations]:
     kind = frame.headers.get("warc-type", "").lower()
     content_type = frame.headers.get("content-type", "")
     media = _media(content_type)
@@ -181,7 +190,7 @@ def _text(frame: Frame, options: ReadOptions) -> tuple[str, Declarations]:
     raise _Skipped("other-record" if kind else "untyped-record")
 
 
-def _response(frame: Frame, options: ReadOptions) -> tuple[str, Declarations]:
+def _response(frame: Frame, options: ReadOptions) -> tuple[str | bytes, Declarations]:
     try:
         message = http.parse(frame.block, options.max_header_bytes)
     except http.BodyRefused as refused:
@@ -214,9 +223,9 @@ def _whole(frame: Frame) -> None:
 
 def _decoded(
     body: bytes, media: str, charset: str | None, frame: Frame, *, utf8: bool = False
-) -> tuple[str, Declarations]:
+) -> tuple[str | bytes, Declarations]:
     if media == "text/plain":
-        return (body.decode("utf-8", "replace") if utf8 and charset is None else decode(body, charset)), []
+        return (body if utf8 and charset is None else decode(body, charset)), []
     try:
         page = extract(body, charset, frame.headers.get("warc-target-uri"))
     except PageRefused as refused:
@@ -229,10 +238,12 @@ def _http_declarations(message: http.Message) -> Declarations:
     return found[:_MAX_HTTP_DECLARATIONS]
 
 
+@lru_cache(maxsize=1024)
 def _media(content_type: str) -> str:
     return content_type.partition(";")[0].partition(",")[0].strip().lower()
 
 
+@lru_cache(maxsize=1024)
 def _charset(content_type: str) -> str | None:
     found = re.search(r"charset\s*=\s*[\"']?([A-Za-z0-9_:.-]{1,40})", content_type, re.IGNORECASE)
     return found[1] if found else None

@@ -30,13 +30,15 @@ def parse_date(value: object) -> datetime | None:
     makes a text older than it is), 14-digit and 8-digit crawl stamps, RFC 2822, and numbers as Unix time in
     seconds, milliseconds, microseconds or nanoseconds by their size.
     """
+    if isinstance(value, str):
+        return _text(value.strip()) if len(value) <= 64 else None
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
         return _number(value)
-    return _text(value.strip()) if isinstance(value, str) and len(value) <= 64 else None
+    return None
 
 
 def origin_of(moment: datetime, origin: str) -> str:

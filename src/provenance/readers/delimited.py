@@ -55,7 +55,9 @@ def read_csv(
     def progress(offset: int) -> None:
         tally.bytes_read = max(tally.bytes_read, offset)
 
-    header, rows = table_rows(source, compression, options, progress)
+    header, rows, delimiter = table_rows(source, compression, options, progress)
+    if delimiter == "\t":
+        tally.format = tally.format.replace("csv", "tsv", 1)
     if not header:
         return
     columns = resolve(header, header, options, source.uri)
@@ -78,7 +80,7 @@ def csv_tables(
     Returns:
         The columns, and tables with the positions of their rows.
     """
-    header, rows = table_rows(source, detect(source, options).compression, options, lambda _: None)
+    header, rows, _ = table_rows(source, detect(source, options).compression, options, lambda _: None)
     schema = pa.schema([pa.field(name, pa.large_string()) for name in header])
     return schema, _tables(header, _good(rows, options, Tally(), positions), options)
 
@@ -127,8 +129,8 @@ def _batch(header: list[str], cells: list[list[str]], names: list[str], text: st
 
 def table_rows(
     source: Source, compression: str, options: ReadOptions, progress: Callable[[int], None]
-) -> tuple[list[str], Iterator[Row]]:
-    """The header of a file, and its rows; the header is empty where the file has none.
+) -> tuple[list[str], Iterator[Row], str]:
+    """The header of a file, its rows, and what separates its cells; the header is empty where the file has none.
 
     Raises:
         SourceError: The header can't be read, or has more than ``options.max_columns`` columns.
@@ -142,7 +144,7 @@ def table_rows(
     records = _records(stream, encoding, dialect, options.max_line_bytes)
     first = next(records, None)
     if first is None:
-        return [], iter(())
+        return [], iter(()), ""
     if first.fault is not None or len(first.cells) > options.max_columns:
         more = f"it has {len(first.cells)} columns, more than {options.max_columns}"
         raise SourceError(
@@ -150,7 +152,7 @@ def table_rows(
             place=source.uri,
             next_step="Check the file's first line; it has to name the columns",
         )
-    return _distinct(first.cells), _rows(records, len(first.cells))
+    return _distinct(first.cells), _rows(records, len(first.cells)), dialect.delimiter
 
 
 def _start(source: Source, compression: str, options: ReadOptions) -> bytes:

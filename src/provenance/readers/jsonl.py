@@ -41,6 +41,7 @@ _CHECKED_BYTES: Final = 1 << 20
 _MAX_DECLARATIONS: Final = 32
 
 _decode: Final = json.JSONDecoder().decode
+_scan: Final[Any] = vars(json.JSONDecoder())["scan_once"]
 Row = tuple[Line, dict[str, Any]]
 
 
@@ -140,7 +141,7 @@ def _objects(found: Iterator[Line], options: ReadOptions, tally: Tally, only: Po
             tally.reject(line.number, "too-many-values", detail, options)
             continue
         try:
-            row = _decode(line.content.decode())
+            row = _parsed(line.content.decode())
         except (ValueError, RecursionError) as error:
             what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error) or "nested too deeply"
             tally.reject(line.number, "bad-json", f"byte {line.offset}: {what}", options)
@@ -150,6 +151,15 @@ def _objects(found: Iterator[Line], options: ReadOptions, tally: Tally, only: Po
             yield line, row
         else:
             tally.reject(line.number, "bad-json", f"byte {line.offset}: a {type(row).__name__}, not an object", options)
+
+
+def _parsed(text: str) -> Any:
+    """What JSON says, without looking for white space around it first: there is none as a rule."""
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        return _decode(text)
+    return value if end == len(text) else _decode(text)
 
 
 def _values(content: bytes) -> int:
@@ -192,7 +202,7 @@ def _add(
     line: Line, row: dict[str, Any], columns: Columns, card: list[tuple[str, str, str]], gatherer: Gatherer
 ) -> None:
     options, tally = gatherer.options, gatherer.tally
-    text = lookup(row, columns.text)
+    text = row.get(columns.text) or lookup(row, columns.text)
     if not isinstance(text, str):
         what = "is missing" if text is None else f"is a {type(text).__name__}"
         tally.reject(line.number, "no-text", f"byte {line.offset}: column {columns.text!r} {what}", options)
@@ -214,7 +224,7 @@ def _add(
 def _date(row: dict[str, Any], columns: Columns) -> tuple[datetime | None, str | None]:
     for paths, origin in ((columns.captured, "column"), (columns.published, "page")):
         for path in paths:
-            moment = parse_date(lookup(row, path))
+            moment = parse_date(row.get(path) or lookup(row, path))
             if moment is not None:
                 return moment, origin_of(moment, origin)
     return None, None

@@ -59,6 +59,7 @@ class ReadOptions:
         max_path_bytes: Longest name of an entry of a ZIP archive.
         max_message_bytes: Longest message of an Arrow IPC stream, as stored and decompressed.
         max_message_rows: Most rows of one record batch of an Arrow IPC stream.
+        max_page_bytes: Longest page of a column of a Parquet file, decompressed.
         max_rejects: A source with more rejects is given up with a `SourceError`.
     """
 
@@ -81,6 +82,7 @@ class ReadOptions:
     max_path_bytes: int = 1_024
     max_message_bytes: int = 1 << 30
     max_message_rows: int = 1 << 24
+    max_page_bytes: int = 512 << 20
     max_rejects: int = 1_000_000
 
 

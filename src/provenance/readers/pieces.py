@@ -7,17 +7,22 @@ compressed file is addressed by its member, and damage must become a reject inst
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, TypeAlias, cast
 
 from provenance.errors import SourceError
 from provenance.readers import remote
+from provenance.readers.inflate import GZIP, PLAIN_HEADER, Errors, inflater, whole_member
 from provenance.readers.options import ReadOptions
 from provenance.readers.streams import Stream
 
 CHUNK: Final = 1 << 15
 PIECE: Final = 1 << 20
+_WHOLE: Final = 4 << 20
+_HELD: Final = 1 << 18
+"""Members that are longer, inflated or stored, are read in pieces."""
+
 LOOK_BACK: Final = 1 << 18
 MAX_FAULTS: Final = 1_000
 _MAGIC: Final = b"\x1f\x8b\x08"
@@ -34,16 +39,18 @@ class Piece(NamedTuple):
     """Some bytes of the decompressed stream, in order.
 
     Attributes:
-        data: The bytes, at most 1 MiB; may be empty where the piece only carries a mark.
+        data: The bytes, at most 4 MiB; may be empty where the piece only carries a mark.
         member: Offset, in the file, of the compressed member that begins with this piece; None within one.
         fault: What went wrong right behind these bytes; None almost always.
         clean: False if the member was found by searching behind a fault.
+        whole: It is all of its member, which is sound.
     """
 
     data: bytes
     member: int | None = None
     fault: str | None = None
     clean: bool = True
+    whole: bool = False
 
 
 class Meter:
@@ -52,6 +59,14 @@ class Meter:
     def __init__(self, caps: ReadOptions) -> None:
         self._caps = caps
         self._total = self._expanded = self._base = 0
+
+    def affords(self, size: int, consumed: int) -> bool:
+        """Whether `charge` would find nothing wrong."""
+        expanded, total = self._expanded + size, self._total + size
+        return total <= self._caps.max_source_bytes and self._affords(expanded, consumed)
+
+    def _affords(self, expanded: int, consumed: int) -> bool:
+        return expanded <= _FREE + self._caps.max_ratio * max(0, consumed - self._base)
 
     def charge(self, size: int, consumed: int) -> str | None:
         """Count ``size`` bytes decompressed by offset ``consumed`` of the file; the fault if the ratio is absurd.
@@ -67,7 +82,7 @@ class Meter:
                 place=f"byte {consumed}",
                 next_step="Split it, if it is what it should be",
             )
-        if self._expanded <= _FREE + self._caps.max_ratio * max(0, consumed - self._base):
+        if self._affords(self._expanded, consumed):
             return None
         self._expanded, self._base = 0, consumed
         return f"decompresses to more than {self._caps.max_ratio} times its size"
@@ -163,6 +178,10 @@ def _gzip(file: BinaryIO, meter: Meter, progress: Progress) -> Iterator[Piece]:
     member: _Member | None = None
     data, clean = file.read(CHUNK), True
     while data:
+        if clean and data.startswith(PLAIN_HEADER):
+            data = yield from _whole_members(file, data, meter, progress)
+            if not data:
+                return
         begin = file.tell() - len(data)
         if not data.strip(b"\0"):
             data = file.read(CHUNK)  # zeros behind the last member are padding
@@ -190,6 +209,32 @@ def _gzip(file: BinaryIO, meter: Meter, progress: Progress) -> Iterator[Piece]:
             clean = True
 
 
+def _whole_members(file: BinaryIO, data: bytes, meter: Meter, progress: Progress) -> Generator[Piece, None, bytes]:
+    """Members at the head of ``data`` and behind, as long as they are short, sound and like most; returns what is left.
+
+    Nothing is left at the end of the file, else at least a chunk or all there is.
+    """
+    at = 0
+    begin = file.tell() - len(data)
+    while True:
+        found = whole_member(data, at, _WHOLE)
+        if found is not None and meter.affords(len(found[0]), begin + found[1]):
+            content, end = found
+            meter.charge(len(content), begin + end)
+            yield Piece(content, begin + at, None, True, True)
+            at = end
+            if at < len(data):
+                continue
+        elif len(data) - at >= _HELD:
+            return data[at:]
+        progress(begin + at)
+        more = file.read(_HELD)
+        if not more:
+            return data[at:]
+        data = data[at:] + more
+        begin, at = begin + at, 0
+
+
 class _Member:
     """One gzip member: iterate it for its pieces, then ``rest`` and ``fault`` say how it ended."""
 
@@ -200,30 +245,31 @@ class _Member:
         self.fault: str | None = None
 
     def __iter__(self) -> Iterator[Piece]:
-        inflater = zlib.decompressobj(31)
+        stream = inflater(GZIP, self.rest)
         data, mark, delivered = self.rest, self.begin, 0
         first = True
         while True:
             try:
-                out = inflater.decompress(data, PIECE)
-            except zlib.error as error:
-                self.fault, self.rest = f"gzip: {error}", data
-                yield Piece(self._salvage(delivered), mark if first else None, self.fault, self.clean)
+                out = stream.decompress(data, PIECE)
+            except Errors as error:
+                saved, self.fault = self._salvage(delivered, str(error))
+                self.rest = data
+                yield Piece(saved, mark if first else None, self.fault, self.clean)
                 return
             self.fault = self.meter.charge(len(out), self.file.tell())
             if self.fault is not None:
-                self.rest = inflater.unconsumed_tail
+                self.rest = stream.unconsumed_tail
                 yield Piece(b"", mark if first else None, self.fault, self.clean)
                 return
-            if out or inflater.eof:
+            if out or stream.eof:
                 delivered += len(out)
                 yield Piece(out, mark if first else None, None, self.clean)
                 first = False
-            if inflater.eof:
-                self.rest = inflater.unused_data
+            if stream.eof:
+                self.rest = stream.unused_data
                 self.progress(self.file.tell() - len(self.rest))
                 return
-            data = inflater.unconsumed_tail
+            data = stream.unconsumed_tail
             if not data and len(out) < PIECE:
                 data = self.file.read(CHUNK)
                 self.progress(self.file.tell())
@@ -232,14 +278,17 @@ class _Member:
                     yield Piece(b"", mark if first else None, self.fault, self.clean)
                     return
 
-    def _salvage(self, delivered: int) -> bytes:
-        """What stands before the damage and the failed call did not hand out (less than one chunk's worth)."""
+    def _salvage(self, delivered: int, message: str) -> tuple[bytes, str]:
+        """What stands before the damage and the failed call did not hand out (less than one chunk's worth); the fault.
+
+        The fault is zlib's, whoever found it.
+        """
         end = self.file.tell()
         try:
             self.file.seek(self.begin)
         except OSError:  # a stream that can't go back so far
-            return b""
-        inflater, done, saved = zlib.decompressobj(31), 0, bytearray()
+            return b"", f"gzip: {message}"
+        inflater, done, saved = zlib.decompressobj(GZIP), 0, bytearray()
         remaining = end - self.begin
         step = CHUNK
         try:
@@ -249,8 +298,9 @@ class _Member:
                 before = inflater.copy() if step > 1 else inflater
                 try:
                     out = inflater.decompress(data, 2 * PIECE)
-                except zlib.error:
+                except zlib.error as error:
                     if step == 1:
+                        message = str(error)
                         break
                     inflater, step = before, step >> 5 or 1
                     self.file.seek(here)
@@ -262,7 +312,7 @@ class _Member:
                     break
         finally:
             self.file.seek(end)
-        return bytes(saved)
+        return bytes(saved), f"gzip: {message}"
 
 
 def _next_member(file: BinaryIO, offset: int) -> bytes:

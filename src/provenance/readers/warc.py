@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from provenance.readers.grammar import WARC, Grammar
+from provenance.readers.digests import disagree
+from provenance.readers.grammar import WARC, Grammar, plain_headers
 from provenance.readers.marks import Mark, Misled, Span
 from provenance.readers.options import ReadOptions
 from provenance.readers.pieces import Piece, fault_reason
@@ -31,6 +32,7 @@ _LENGTH: Final = re.compile(rb"^[0-9]{1,18}$")
 _FIRST_STEP: Final = 1 << 11
 _STEP: Final = 1 << 16
 _MAX_REWINDS: Final = 8
+_ENDLESS: Final = 1 << 63
 
 
 @dataclass(slots=True)
@@ -111,6 +113,8 @@ class _Framer:
     def run(self) -> Iterator[Frame]:
         at = self.begin.stream
         while True:
+            yield from self._plain_members(at)
+            at = max(at, self.window.base)
             behind = at
             at = self.window.skip_blank(at)
             lost = self._lost_between(behind, at)
@@ -129,6 +133,30 @@ class _Framer:
             at = step.next
             self._settle(at)
             self.window.drop(at)
+
+    def _plain_members(self, at: int) -> Iterator[Frame]:
+        """Records that are each one member, from ``at`` on, as long as nothing is or was wrong.
+
+        They would all be read without this, and slower; whatever is unusual about one is left to that.
+        """
+        if self.recordwise is not True or self.recovered or not self.aligned or self.doubtful:
+            return
+        window, longest, longest_header = self.window, self.options.max_record_bytes, self.options.max_header_bytes
+        stop = _ENDLESS if self.span.stop is None else self.span.stop
+        while self.grammar is WARC and (piece := window.whole(at)) is not None:
+            data, place = piece.data, piece.member
+            body = data.find(b"\r\n\r\n", 0, longest_header) + 4
+            if body < 4 or not data.startswith(b"WARC/1.") or place is None or place >= stop or not piece.clean:
+                return
+            headers = plain_headers(data[:body])
+            length = len(data) - body - 4
+            if headers is None or headers.get("content-length") != str(length) or not 0 <= length <= longest:
+                return
+            if not data.endswith(b"\r\n\r\n"):
+                return
+            yield Frame(place, headers, data[body:-4], None, "", False)
+            window.passed()
+            at = window.end
 
     def _end(self, at: int, member: Member | None) -> Mark | None:
         """The mark at ``at``, if a record there is the next part's."""
@@ -222,7 +250,10 @@ class _Step:
             yield self._faulty("truncated", "the header does not end before the next member")
             self.next = inner.offset
             return
-        self.headers = self.framer.grammar.parse(window.get(at, body))
+        header = window.get(at, body)
+        self.headers = self.framer.grammar.parse(header)
+        if not self.framer.recordwise and self.framer.grammar.mixed(header):
+            self.recovered = self.framer.recovered = True
         length = self.headers.get("content-length")
         if length is None or not _LENGTH.match(length.encode("utf-8", "replace")):
             shown = "is missing" if length is None else f"is {length[:40]!r}"
@@ -297,8 +328,15 @@ class _Step:
             yield self._faulty("content-length", f"no record begins where Content-Length {length} says this one ends")
             self._resynchronise(body)
             return
-        yield Frame(self.position, self.headers, window.get(body, stop), None, "", self.recovered)
+        block = window.get(body, stop)
+        if not self.framer.recordwise and not self.recovered and self._disagrees(block):
+            self.recovered = self.framer.recovered = True
+        yield Frame(self.position, self.headers, block, None, "", self.recovered)
         self.next = stop
+
+    def _disagrees(self, block: bytes) -> bool:
+        """Whether its digests say that this is not the block: what follows it may then be a part of it."""
+        return disagree(self.headers, block, self.options.max_header_bytes, self.options.max_decoded_bytes)
 
     def _plausible_end(self, stop: int, after: int) -> bool:
         window = self.window

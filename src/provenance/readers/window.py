@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from provenance.readers.pieces import Piece
 
 _COMPACT: Final = 1 << 20
+BLANK: Final = b"\r\n\t "
 _NOT_BLANK: Final = re.compile(rb"[^\r\n\t ]")
 
 
@@ -71,6 +72,37 @@ class Window:
         self.end = self.base
         self._latest = Member(self.base, 0, True)
         self._harmed = -1
+        self._kept: Piece | None = None
+        self._pulled: Piece | None = None
+
+    def whole(self, at: int) -> Piece | None:
+        """The next piece, if it is a whole member, and from ``at`` on nothing but white space is in front of it.
+
+        None, too, where there was damage before. The piece is not in the window then: `passed` says that it need not
+        come there.
+        """
+        if self._harmed >= 0 or self.faults:
+            return None
+        if self.end > self.base:
+            last = self._pulled
+            if last is None or not last.whole or [member.offset for member in self.members] != [self._latest.offset]:
+                return None
+            if self._latest.offset < at or self.buffer[at - self.base : self._latest.offset - self.base].strip(BLANK):
+                return None
+            self.base = self.end = self._latest.offset
+            self.buffer.clear()
+            self.members.clear()
+            self._kept, self._pulled = last, None
+        elif self._kept is None:
+            self._kept = next(self.source, None)
+        return self._kept if self._kept is not None and self._kept.whole else None
+
+    def passed(self) -> None:
+        """Leave out the piece that `whole` gave."""
+        if self._kept is not None:
+            self.end += len(self._kept.data)
+            self.base = self.end
+            self._kept = None
 
     def fill(self, upto: int) -> bool:
         """Read until the window reaches offset ``upto``; False if the stream ends before it."""
@@ -80,7 +112,8 @@ class Window:
         return True
 
     def _pull(self) -> bool:
-        piece = next(self.source, None)
+        piece = self._kept or next(self.source, None)
+        self._kept, self._pulled = None, piece
         if piece is None:
             self.ended = True
             return False
