@@ -15,6 +15,7 @@ from typing import Final
 
 from resiliparse.parse.encoding import bytes_to_str, detect_encoding, map_encoding_to_html5
 
+from provenance.text.buffers import is_utf8
 from provenance.text.page import read_page
 
 EXTRACTOR_VERSION: Final = "2"
@@ -35,14 +36,6 @@ _MAX_TAG_BYTES: Final = 1 << 16
 _ATTRIBUTE: Final = re.compile(
     rb"[\s/\"']([a-z][a-z-]{0,15})[\s]*=[\s]*(?:\"([^\"]*)\"|'([^']*)'|([^\s>\"']+))", re.IGNORECASE
 )
-_TELLING: Final = re.compile(
-    rb"<(?:meta\s[^>]{0,4096}?\b(?:name|property)\s*=\s*[\"']?\s*[^\s\"'>]{0,128}"
-    rb"(?:ai|robots|bot\b|tdm|generator|licen|rights|copyright|digitalsource|google-ext|content-usage|c2pa)"
-    rb"|link\s[^>]*?(?:licen|copyright|c2pa|ai-disc|tdm)|a\s[^>]*?license|script\s[^>]*?(?:json|c2pa))",
-    re.IGNORECASE,
-)
-"""Of declaring elements, those whose attributes are worth a look."""
-
 _META: Final = re.compile(
     r"^(?:ai[-_:].*|.*[-_:]ai|aigc|.*noai.*|.*noimageai.*|robots|googlebot|bingbot|gptbot|ccbot|google-extended"
     r"|tdm[-_].*|generator|.*licen[sc]e.*|.*rights.*|copyright|digitalsourcetype|iptc.*digitalsourcetype"
@@ -91,7 +84,7 @@ def extract(payload: bytes, charset: str | None, url: str | None) -> Page:  # no
     """
     if len(payload) > MAX_HTML_BYTES:
         raise PageRefused(f"{len(payload)} bytes of HTML, more than {MAX_HTML_BYTES}")
-    read = read_page(decode(payload, charset, html=True).encode("utf-8", "replace"))
+    read = read_page(_utf8(payload, charset))
     if read.depth > MAX_DEPTH:
         raise PageRefused(f"elements nested {read.depth} deep, more than {MAX_DEPTH}")
     return Page(read.text, list(_declarations(read.declaring)), read.title[:MAX_VALUE_CHARS] or None)
@@ -105,16 +98,29 @@ def decode(payload: bytes, charset: str | None, *, html: bool = False) -> str:
     for mark, name in _BOMS:
         if payload.startswith(mark):
             return payload[len(mark) :].decode(name, "replace")
+    decoded: str = bytes_to_str(payload, _encoding(payload, charset, html=html), "replace")
+    return decoded
+
+
+def _encoding(payload: bytes, charset: str | None, *, html: bool) -> str:
     declared = map_encoding_to_html5(charset, fallback_utf8=False) if charset else None
     encoding: str = declared or detect_encoding(payload, from_html_meta=html) or "utf-8"
-    decoded: str = bytes_to_str(payload, encoding, "replace")
-    return decoded
+    return encoding
+
+
+def _utf8(payload: bytes, charset: str | None) -> bytes:
+    """What `decode` gives of a page, in UTF-8: most are that already, and are neither decoded nor copied."""
+    if not payload.startswith(tuple(mark for mark, _ in _BOMS)):
+        encoding = _encoding(payload, charset, html=True)
+        if encoding == "utf-8" and is_utf8(payload):
+            return payload
+    return decode(payload, charset, html=True).encode("utf-8", "replace")
 
 
 def _declarations(elements: list[bytes]) -> Iterator[tuple[str, str, str]]:
     found = 0
     for element in elements:
-        declaration = _declaration(element) if _TELLING.match(element) else None
+        declaration = _declaration(element)
         if declaration is None:
             continue
         yield declaration

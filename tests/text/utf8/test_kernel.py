@@ -19,6 +19,7 @@ ENTRIES = (
     "text/language/kernel.py",
     "text/page/choice/kernel.py",
     "text/page/kernel.py",
+    "text/page/seek/kernel.py",
     "text/tokens/kernel.py",
 )
 KERNEL = """

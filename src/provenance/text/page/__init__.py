@@ -81,7 +81,8 @@ class Read(NamedTuple):
         text: Its main text: blocks in lines, list items with a bullet, a blank line around paragraphs and headings.
         title: Its title with white space collapsed, or the empty string.
         depth: Most elements that were open at once, where they were more than can be followed; else 0.
-        declaring: Bytes of ``meta``, ``link`` and licence link tags, and of whole scripts, in order.
+        declaring: Bytes of ``meta``, ``link`` and licence link tags, and of whole scripts, in order, whose words may
+            say something of origin or rights.
     """
 
     text: str
@@ -93,8 +94,8 @@ class Read(NamedTuple):
 def read_page(html: bytes) -> Read:
     """Read a page in UTF-8."""
     data = np.frombuffer(html, np.uint8)
-    text, kept, spans, (start, end, lost) = _pass(data, believed=True)
-    if kept < len(html):
+    text, kept, spans, (start, end, lost, most) = _pass(data, believed=True)
+    if kept < LEAST_KEPT * (1 + most / (1 - LINKED_SHARE)):
         # Rarely a page's whole text stands in an element that is called like a menu.
         plain, all_kept, _, _ = _pass(data, believed=False)
         if kept < LEAST_KEPT * all_kept:
@@ -105,10 +106,8 @@ def read_page(html: bytes) -> Read:
     )
 
 
-def _pass(
-    data: npt.NDArray[np.uint8], *, believed: bool
-) -> tuple[str, int, npt.NDArray[np.int64], tuple[int, int, int]]:
-    """Text, bytes of blocks in it, declaring spans, bounds of the title and elements too deep to be followed."""
+def _pass(data: npt.NDArray[np.uint8], *, believed: bool) -> tuple[str, int, npt.NDArray[np.int64], tuple[int, ...]]:
+    """Text, bytes of blocks in it, declaring spans; bounds of the title, elements too deep, most unlinked bytes."""
     from provenance.text.page import kernel
     from provenance.text.page.choice.kernel import compose
 
@@ -121,7 +120,7 @@ def _pass(
     size, kept = compose(
         out, blocks, count, LINKED_SHARE, CONTENT_SHARE, LEAST_CONTENT, ANCHOR, NEAR, text, np.empty(count, np.bool_)
     )
-    return text[:size].tobytes().decode("utf-8", "replace"), kept, spans[:marks], (title[0], title[1], title[2])
+    return text[:size].tobytes().decode("utf-8", "replace"), kept, spans[:marks], tuple(title)
 
 
 @cache

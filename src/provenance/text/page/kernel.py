@@ -1,13 +1,14 @@
 # mypy: ignore-errors
 # ruff: noqa: C901, SIM109, SIM110 - one state machine each: splitting it would hide the state
-# Compiled in: text/utf8/kernel.py 60a5d264
+# Compiled in: text/page/seek/kernel.py 3fbc8529, text/utf8/kernel.py 60a5d264
 """Kernel that reads a page's markup once: blocks of text with what surrounds them, and where it declares something."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from provenance.text.utf8.kernel import entry, inner
+from provenance.text.page.seek.kernel import comment_end, find, name, raw_end, tells
+from provenance.text.utf8.kernel import entry, inner, pointer
 
 # Of a tag
 VOID, BLOCK, SPACED, CHROME, RAW, ITEM, CELL, ROW, LINK, CONTENT, ROOT, DECLARES, CLOSES_P, SCOPE, PRE, BREAK = (
@@ -35,22 +36,6 @@ def _find(keys, values, key):
             return values[at]
         at = (at + 1) & 1023
     return np.int64(0)
-
-
-@inner
-def _name(data, at, end):
-    """The first eight letters of a name in lower case, packed, and where it ends."""
-    key = np.uint64(0)
-    size = 0
-    while at < end:
-        byte = data[at]
-        if byte <= 32 or byte == 47 or byte == 62 or byte == 61:
-            break
-        if size < 8:
-            key = key << np.uint64(8) | np.uint64(byte | 32)
-        size += 1
-        at += 1
-    return key, at
 
 
 @inner
@@ -138,7 +123,7 @@ def _attributes(data, at, end, keys, values, judged):
             at += 1
             continue
         name_at = at
-        key, at = _name(data, at, end)
+        key, at = name(data, at, end)
         if at == name_at:  # a stray equals sign
             at += 1
             continue
@@ -153,12 +138,9 @@ def _attributes(data, at, end, keys, values, judged):
             at += 1
         if at < end and (data[at] == 34 or data[at] == 39):
             quote = data[at]
-            at += 1
-            start = at
-            while at < end and data[at] != quote:
-                at += 1
-            stop = at
-            at += 1
+            start = at + 1
+            stop = find(data, start, end, quote)
+            at = stop + 1
         else:
             start = at
             while at < end and data[at] > 32 and data[at] != 62:
@@ -187,33 +169,12 @@ def _attributes(data, at, end, keys, values, judged):
     return end, found, hidden, licence
 
 
-@inner
-def _raw_end(data, at, end, key):
-    """Where the end tag of a raw element stands."""
-    while at < end - 1:
-        if data[at] == 60 and data[at + 1] == 47:
-            name, _ = _name(data, at + 2, end)
-            if name == key:
-                return at
-        at += 1
-    return end
-
-
-@inner
-def _comment_end(data, at, end):
-    while at < end - 2:
-        if data[at] == 45 and data[at + 1] == 45 and data[at + 2] == 62:
-            return at + 3
-        at += 1
-    return end
-
-
 @entry
-def read(data, tag_keys, tag_values, word_keys, word_values, open_keys, open_tags, out, blocks, spans):
+def read(page, tag_keys, tag_values, word_keys, word_values, open_keys, open_tags, out, blocks, spans):
     """Read a page.
 
     Args:
-        data: The page in UTF-8.
+        page: The page in UTF-8.
         tag_keys: Open-addressed table of tag names.
         tag_values: Their properties.
         word_keys: Likewise of words in class and id.
@@ -225,10 +186,12 @@ def read(data, tag_keys, tag_values, word_keys, word_values, open_keys, open_tag
         spans: Room for bounds of declaring elements.
 
     Returns:
-        How many blocks and spans there are, the bounds of the title's text, and how many elements deeper than there is
-        room for the deepest stood.
+        How many blocks and spans there are, the bounds of the title's text, how many elements deeper than there is
+        room for the deepest stood, and the most bytes of text outside of links that there would be if no class or id
+        were believed.
     """
-    end = len(data)
+    data = pointer(page)
+    end = len(page)
     at = 0
     depth = 0
     room = len(open_keys)
@@ -238,6 +201,11 @@ def read(data, tag_keys, tag_values, word_keys, word_values, open_keys, open_tag
     content = room + 1
     count = 0
     marks = 0
+    declaring = 0
+    all_linked = 0
+    aside = False  # whether a class, id or role alone is why nothing is read
+    aside_link = 0
+    unread = 0  # most bytes that would stand outside of links there
     title = 0
     title_end = 0
     size = 0
@@ -252,7 +220,14 @@ def read(data, tag_keys, tag_values, word_keys, word_values, open_keys, open_tag
         byte = data[at]
         if byte != 60:
             if skip <= depth:
+                if not aside:
+                    at = find(data, at, end, np.uint8(60))
+                    continue
                 while at < end and data[at] != 60:
+                    if data[at] > 32:
+                        unread += not aside_link or data[at] == 38
+                    else:
+                        unread += data[at - 1] > 32
                     at += 1
                 continue
             if byte == 38 and at + 6 <= end and _starts(data, at + 1, end, NBSP):
@@ -273,21 +248,25 @@ def read(data, tag_keys, tag_values, word_keys, word_values, open_keys, open_tag
                 blank = False
                 if link:
                     linked += 1
+                    all_linked += 1
             at += 1
             continue
         after = data[at + 1] if at + 1 < end else np.uint8(0)
         if 97 <= after | 32 <= 122:
-            key, behind = _name(data, at + 1, end)
+            key, behind = name(data, at + 1, end)
             tag = _find(tag_keys, tag_values, key)
             tag_at = at
             at, words, hidden, licence = _attributes(data, behind, end, word_keys, word_values, skip > depth)
-            marked = (tag & DECLARES or licence) and marks < len(spans)
+            marked = False
+            if tag & DECLARES or licence:
+                declaring += 1
+                marked = declaring <= len(spans) and tells(data, behind, at, key)
             if marked:
                 spans[marks, 0] = tag_at
                 spans[marks, 1] = at
                 marks += 1
             if tag & RAW:
-                close = _raw_end(data, at, end, key)
+                close = raw_end(data, at, end, key)
                 if key == TITLE and not title_end:
                     title = at
                     title_end = close
@@ -295,6 +274,8 @@ def read(data, tag_keys, tag_values, word_keys, word_values, open_keys, open_tag
                     spans[marks - 1, 1] = close
                 at = close
                 continue
+            if aside and skip <= depth:
+                unread += 2  # what a tag can add by itself
             if tag & BREAK:
                 if skip > depth and size > begin:
                     while size > begin and out[size - 1] == 32:
@@ -317,6 +298,8 @@ def read(data, tag_keys, tag_values, word_keys, word_values, open_keys, open_tag
                     place -= 1
                 if place >= 0 and open_tags[place] & group and not open_tags[place] & SCOPE:
                     depth = place
+            if aside_link > depth:
+                aside_link = 0
             if skip > room or skip > depth:
                 if skip <= room:
                     skip = room + 1
@@ -343,27 +326,35 @@ def read(data, tag_keys, tag_values, word_keys, word_values, open_keys, open_tag
                     open_keys[depth] = key
                     open_tags[depth] = tag
                     if skip > depth:
+                        never = hidden or tag & CHROME
                         bad = (
-                            hidden
-                            or tag & CHROME
+                            never
                             or (words & BOILERPLATE and not words & SAFE and not tag & (ROOT | CONTENT))
                             or words & (BOILERPLATE << 4)
                         )
                         if bad and not tag & ROOT:
                             skip = depth + 1
+                            aside = not never
+                            aside_link = 0
+                            unread += end if pre else 2
                         elif tag & LINK and not link:
                             link = depth + 1
                         elif tag & CONTENT and content > room:
                             content = depth + 1
                         elif tag & PRE and not pre:
                             pre = depth + 1
+                    elif aside:
+                        if tag & LINK and not aside_link:
+                            aside_link = depth + 1
+                        elif tag & PRE:
+                            unread += end
                     depth += 1
                 else:
                     lost += 1
                     most_lost = max(most_lost, lost)
             continue
         if after == 47 and at + 2 < end and 97 <= data[at + 2] | 32 <= 122:
-            key, behind = _name(data, at + 2, end)
+            key, behind = name(data, at + 2, end)
             while behind < end and data[behind] != 62:
                 behind += 1
             at = behind + 1
@@ -383,6 +374,10 @@ def read(data, tag_keys, tag_values, word_keys, word_values, open_keys, open_tag
             if place < 0:
                 continue
             depth = place
+            if aside and skip <= depth:
+                unread += 2
+            if aside_link > depth:
+                aside_link = 0
             if skip > depth:
                 skip = room + 1
             if content > depth:
@@ -403,7 +398,7 @@ def read(data, tag_keys, tag_values, word_keys, word_values, open_keys, open_tag
                 gap |= np.int64(tag & SPACED > 0) * BLANK_LINE
             continue
         if after == 33 and at + 3 < end and data[at + 2] == 45 and data[at + 3] == 45:
-            at = _comment_end(data, at + 4, end)
+            at = comment_end(data, at + 4, end)
             continue
         if after == 33 or after == 63 or after == 47:
             at += 2
@@ -415,6 +410,8 @@ def read(data, tag_keys, tag_values, word_keys, word_values, open_keys, open_tag
             out[size] = byte
             size += 1
             blank = False
+        else:
+            unread += 1
         at += 1
     count, size = _flush(out, begin, size, linked, kind, gap, blocks, count)
-    return count, marks, title, title_end, most_lost
+    return count, marks, title, title_end, most_lost, size - all_linked + unread

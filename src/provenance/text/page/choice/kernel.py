@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# Compiled in: text/page/kernel.py 280085d3, text/utf8/kernel.py 60a5d264
+# Compiled in: text/page/kernel.py 299461d0, text/page/seek/kernel.py 3fbc8529, text/utf8/kernel.py 60a5d264
 """Kernel that takes the blocks of a page's own text from all of its blocks."""
 
 from __future__ import annotations
