@@ -24,6 +24,8 @@ class ProvenanceError(Exception):
             parts[0] += f" ({self.place})"
         if self.next_step:
             parts.append(self.next_step.rstrip("."))
+        if "\n" in parts[0]:  # as where a database shows the place in a query: nothing may stand beside that
+            return "\n".join([parts[0], *(f"{part}." for part in parts[1:])])
         return ". ".join(parts) + "."
 
 

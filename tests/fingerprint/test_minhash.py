@@ -69,7 +69,7 @@ def test_the_loop_means_the_same_in_python() -> None:
     a, b = permutations(64, 1)
     result = np.empty((3, 64), np.uint32)
     with np.errstate(over="ignore"):
-        minhash_rows.py_func(hashes, offsets, gram_powers(5), a, b, result)
+        getattr(minhash_rows, "py_func", minhash_rows)(hashes, offsets, gram_powers(5), a, b, result)
     np.testing.assert_array_equal(result, minhash(Tokens(offsets, hashes), 64, 1))
 
 

@@ -100,7 +100,7 @@ def test_the_catalogue_of_before_is_kept_and_can_be_put_back(old: Path) -> None:
 
 
 def test_an_upgrade_that_fails_changes_nothing(old: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("provenance.store.layout.write_pointer", fail)

@@ -223,6 +223,13 @@ def test_a_full_disk_while_publishing_leaves_the_store(store: Store, monkeypatch
     assert store.verify().sound
 
 
+def test_a_failed_sync_is_told_as_one_though_duckdb_does_not_say_why(tmp_path: Path) -> None:
+    from provenance.store.publish import refused
+
+    error = duckdb.FatalException("FATAL Error: Failed to create checkpoint because of error: fsync failed!")
+    assert "The disk did not take what was written" in str(refused(error, tmp_path))
+
+
 def test_plain_duckdb_gives_the_same_answers_from_anywhere(
     store: Store,
     observations: Callable[..., pa.Table],

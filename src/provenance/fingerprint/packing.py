@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from provenance import schema
+from provenance.errors import StoreError
 from provenance.fingerprint.fingerprints import Fingerprints
 from provenance.fingerprint.minhash import BANDS, band_keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+_MOST_WORDS: Final = 1 << 26
+"""More than the longest record can have: a word takes a byte, and a record has 64 MiB at most."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +76,29 @@ def pack(fingerprints: Fingerprints, record_ids: Sequence[str], content_checks: 
 
 
 def unpack(batch: pa.RecordBatch) -> StoredFingerprints:
-    """Read rows of ``schema.FINGERPRINTS``."""
+    """Read rows of ``schema.FINGERPRINTS``.
+
+    Raises:
+        StoreError: `pack` did not make them.
+    """
     count = batch.num_rows
-    _, bands = _bytes(batch.column("bands"))
+    ends_of_bands, bands = _bytes(batch.column("bands"))
     offsets, passages = _bytes(batch.column("passages"))
     ends, deltas = _bytes(batch.column("positions"))
+    words = batch.column("words").to_numpy()
+    sized = (np.diff(ends_of_bands) == 4 * BANDS).all() and np.array_equal(offsets, 4 * ends)
+    if not sized or (count and not 0 <= words.min() <= words.max() <= _MOST_WORDS):
+        raise StoreError(
+            "A stored fingerprint is none: its bands, passages and words don't fit together",
+            next_step="Run `provenance verify`",
+        )
     running = np.cumsum(deltas, dtype=np.int64)
     base = np.concatenate(([0], running))[ends[:-1]]
     positions = running - np.repeat(base, np.diff(ends))
     return StoredFingerprints(
         batch.column("record_id").to_pylist(),
         batch.column("content_check").to_pylist(),
-        batch.column("words").to_numpy(),
+        words,
         bands.view("<u4").reshape(count, BANDS).astype(np.uint32, copy=False),
         offsets // 4,
         passages.view("<u4").astype(np.uint32, copy=False),

@@ -95,8 +95,11 @@ def make_shelf(segment: Segment, withdrawn: frozenset[str]) -> Shelf:
     live_sets = np.array([entry.set_id not in withdrawn for entry in segment.sets], dtype=bool)
     live_texts = np.empty(0, dtype=bool)
     if not live_sets.all():
-        live = np.concatenate([[0], np.cumsum(live_sets[segment["reference_sets"]])])
-        live_texts = np.diff(live[segment["reference_offsets"]]) > 0
+        sets, offsets = segment["reference_sets"], segment["reference_offsets"]
+        if sets.max(initial=0) >= len(live_sets) or offsets.min() < 0 or offsets.max() > len(sets):
+            raise damaged(segment, "its references lie outside it")
+        live = np.concatenate([[0], np.cumsum(live_sets[sets])])
+        live_texts = np.diff(live[offsets]) > 0
     return Shelf(segment, live_sets, live_texts, segment["checks"].view(np.uint64)[::2])
 
 

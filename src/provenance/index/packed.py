@@ -76,6 +76,8 @@ def estimate(shelves: Sequence[lookup.Shelf], stored: StoredFingerprints, least:
         segment = shelves[number].segment
         offsets = segment["token_offsets"]
         length = int(offsets[text + 1] - offsets[text])
+        if not 0 <= length <= len(segment["tokens"]):
+            raise lookup.damaged(segment, "its texts lie outside it")
         size = int(words[row])
         chosen = order[low:high]
         spans = _spans(own[chosen], positions[chosen], size, length, fingerprint.PASSAGE_TOKENS)

@@ -95,9 +95,16 @@ class Segment:
         return self.arrays[name]
 
     def reference_id(self, reference: int) -> str:
-        """Return the id of one reference."""
+        """Return the id of one reference.
+
+        Raises:
+            SegmentError: It is no text.
+        """
         start, end = self["reference_id_offsets"][reference : reference + 2]
-        return bytes(self["reference_id_bytes"][start:end]).decode()
+        try:
+            return bytes(self["reference_id_bytes"][start:end]).decode()
+        except UnicodeDecodeError:
+            raise _damaged(Path(self.id) / _DATA, "holds an id that is no text") from None
 
 
 def open_segment(folder: Path, segment_id: str, parameters: dict[str, Any]) -> Segment:

@@ -158,6 +158,9 @@ class Index:
             there = segment["content_ids"][16 * text : 16 * text + 16]
             if not size or row in seen or (names is not None and not np.array_equal(there, names[row])):
                 continue
+            start, end = segment["token_offsets"][text : text + 2].tolist()
+            if names is None and size != end - start:  # of a row that says it is what it is not
+                continue
             seen.add(row)
             cover = np.packbits(np.ones(size, dtype=np.uint8)).tobytes()
             span = np.array([[0, size, 0, size]], dtype=np.int32)
@@ -223,7 +226,9 @@ def _add_references(holders: References, shelf: lookup.Shelf, text: int) -> None
     segment = shelf.segment
     start, end = segment["reference_offsets"][text : text + 2].tolist()
     sets = segment["reference_sets"][start:end]
-    for position in np.unique(sets).tolist():
+    if not 0 <= start <= end <= segment.references or (len(sets) and sets.max() >= len(segment.sets)):
+        raise lookup.damaged(segment, "its references lie outside it")
+    for position in np.unique(sets).tolist() if len(sets) > 1 else sets.tolist():
         if not shelf.live_sets[position]:
             continue
         some = start + np.flatnonzero(sets == position)[:KEPT]

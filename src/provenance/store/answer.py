@@ -11,6 +11,7 @@ import contextlib
 import itertools
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -23,7 +24,7 @@ import pyarrow as pa
 
 from provenance.errors import ProvenanceError, StoreError, UsageError
 from provenance.store import layout
-from provenance.store.screen import HINT, Screen
+from provenance.store.screen import HINT, Screen, hint
 from provenance.store.store import Store
 
 try:
@@ -38,6 +39,8 @@ MESSAGE_BYTES: Final = 64 << 20
 _ERROR_CHARACTERS: Final = 4000
 _BESIDE: Final = 256 << 20
 """Bytes for what DuckDB does not count, such as stacks, beside a quarter of the memory that it may use."""
+
+_TABLES_ASKED: Final = re.compile(r"\s*show\s+tables\s*;?\s*", re.IGNORECASE)
 
 # What tells where the store is. The views over parts are not made of these columns; `main` is the catalogue's own.
 _SHADOWS: Final = (
@@ -62,7 +65,7 @@ def main() -> int:
         # While rows are fetched, Arrow tells DuckDB's errors as its own, or as the system's.
         text = str(error)
         memory = isinstance(error, MemoryError | duckdb.OutOfMemoryException) or "Out of Memory Error" in text
-        return _say(request, text, HINT, memory=memory, disk="max_temp_directory_size" in text)
+        return _say(request, text, hint(error), memory=memory, disk="max_temp_directory_size" in text)
     return 0
 
 
@@ -84,7 +87,7 @@ def without_paths(text: str, request: Mapping[str, Any]) -> str:
     """Return an error's text without what tells where on this machine things are."""
     for path, name in ((request["temporary"], "<temporary>"), (request["root"], "<store>")):
         text = text.replace(path, name)
-    return text[:_ERROR_CHARACTERS]
+    return text.expandtabs(4)[:_ERROR_CHARACTERS].rstrip()
 
 
 def _end_with(parent: int) -> None:
@@ -131,6 +134,8 @@ def rows(connection: duckdb.DuckDBPyConnection, screen: Screen, query: str) -> d
     """Return the answer to a query on a locked connection, each column under a name of its own; None to no question."""
     if not screen.check(query):
         return None
+    if _TABLES_ASKED.fullmatch(query):  # what shadows a table has its name
+        query = "select distinct name from (show tables) order by name"
     relation = connection.sql(query)
     if relation is None:
         raise UsageError("Only one SELECT at a time is answered here: the store is read-only", next_step=HINT)

@@ -8,6 +8,7 @@ import hashlib
 import re
 import tempfile
 import uuid
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -49,7 +50,7 @@ def sql_text(name: str) -> str:
 def build(path: Path, root: Path) -> None:
     """Write an empty catalogue."""
     path.write_bytes(_empty())
-    with duckdb.connect(str(path)) as connection:
+    with quiet(path) as connection:
         connection.execute("begin")
         set_meta(connection, "store_id", uuid.uuid4().hex)
         define(connection, root)
@@ -59,7 +60,7 @@ def build(path: Path, root: Path) -> None:
 @functools.cache
 def _empty() -> bytes:
     """Return the file of an empty catalogue. Its definitions take a second to make: once is enough for a process."""
-    with tempfile.TemporaryDirectory(prefix="provenance-") as folder, duckdb.connect() as connection:
+    with tempfile.TemporaryDirectory(prefix="provenance-") as folder, quiet() as connection:
         path = Path(folder) / "catalogue.duckdb"
         literal = str(path).replace("'", "''")
         connection.execute(f"attach '{literal}' as catalogue (block_size {_BLOCK_SIZE})")
@@ -74,6 +75,44 @@ def _empty() -> bytes:
         return path.read_bytes()
 
 
+def quiet(
+    path: str | Path = ":memory:", *, read_only: bool = False, settings: Mapping[str, str] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Open a database that never draws a progress bar.
+
+    DuckDB draws on stdout, where it takes the process for an interactive one: a spawned worker, ``python -c``. The
+    setting belongs to a connection, so that it can't be given with the others.
+    """
+    connection = duckdb.connect(str(path), read_only=read_only, config=dict(settings or {}))
+    connection.execute("set enable_progress_bar = false")
+    return connection
+
+
+def apart(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a catalogue that may be a stranger's as ``theirs``, beside an empty database.
+
+    So none of its macros stands in for a function of DuckDB's, and no view of it reaches a file or the network.
+    """
+    connection = quiet()
+    try:
+        name = str(path).replace("'", "''")
+        connection.execute(f"set allowed_paths = ['{name}', '{name}.wal']")
+        connection.execute("set enable_external_access = false")
+        connection.execute(f"attach '{name}' as theirs (read_only)")
+        connection.execute("set lock_configuration = true")
+        rows = connection.execute("select value from theirs.main.store_meta where key = 'schema_version'").fetchall()
+        there = int(rows[0][0])
+    except (duckdb.Error, LookupError, TypeError, ValueError) as error:
+        connection.close()
+        if not path.exists():
+            raise FileNotFoundError(str(path)) from error
+        raise _unreadable(path, error) from error
+    if there > SCHEMA_VERSION:
+        connection.close()
+        raise _newer(path, there)
+    return connection
+
+
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Open a catalogue file, also of an older version.
 
@@ -82,31 +121,39 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         StoreError: If it can't be read, or is of a newer version of this package.
     """
     try:
-        connection = duckdb.connect(str(path), read_only=read_only)
+        connection = quiet(path, read_only=read_only)
     except duckdb.Error as error:
         if not path.exists():
             raise FileNotFoundError(str(path)) from error
         raise _unreadable(path, error) from error
     try:
-        # DuckDB draws on stdout, where it takes the process for an interactive one: a spawned worker, `python -c`.
-        connection.execute("set enable_progress_bar = false")
         there = version(connection)
     except (duckdb.Error, ValueError) as error:
         connection.close()
         raise _unreadable(path, error) from error
     if there > SCHEMA_VERSION:
         connection.close()
-        raise StoreError(
-            f"The store has version {there}; this program knows versions up to {SCHEMA_VERSION}",
-            place=str(path),
-            next_step="Use a newer provenance: `pip install --upgrade provenance`",
-        )
+        raise _newer(path, there)
     return connection
+
+
+@functools.cache
+def tables() -> frozenset[str]:
+    """Return the names of the tables of a catalogue; asking DuckDB takes longer than to insert a row."""
+    return frozenset(re.findall(r"(?m)^create table (\w+)", sql_text("store/schema.sql")))
 
 
 def version(connection: duckdb.DuckDBPyConnection) -> int:
     """Return the version of the layout and tables that a catalogue has."""
     return int(meta(connection, "schema_version") or "0")
+
+
+def _newer(path: Path, there: int) -> StoreError:
+    return StoreError(
+        f"The store has version {there}; this program knows versions up to {SCHEMA_VERSION}",
+        place=str(path),
+        next_step="Use a newer provenance: `pip install --upgrade provenance`",
+    )
 
 
 def _unreadable(path: Path, error: Exception) -> StoreError:

@@ -101,7 +101,7 @@ def read_pointer(root: Path) -> Path:
         )
     pointer = root / CURRENT
     try:
-        name = pointer.read_text(encoding="ascii", errors="replace").strip()
+        name, _, _ = pointer.read_text(encoding="ascii", errors="replace").strip().partition(" ")
     except FileNotFoundError as error:
         if any(int(path.stem) > 1 for path in catalogues(root)):
             raise StoreError(
@@ -125,12 +125,38 @@ def read_pointer(root: Path) -> Path:
     return root / CATALOGUES / name
 
 
-def write_pointer(root: Path, name: str) -> None:
-    """Make ``name`` the current catalogue: readers see the old one or the new one, never neither."""
+def is_ours(root: Path, path: Path) -> bool:
+    """Tell whether a catalogue is still the very file that this user's program published here.
+
+    ``CURRENT`` holds its inode and the time of its last change, which nobody can give to a file: a catalogue that was
+    unpacked, copied or changed has others, and so it may be a stranger's.
+    """
+    try:
+        status = path.stat()
+        name, _, mark = (root / CURRENT).read_text(encoding="ascii", errors="replace").strip().partition(" ")
+    except OSError:
+        return False
+    user = getattr(os, "geteuid", lambda: status.st_uid)()
+    return name == path.name and mark == _mark(status) and status.st_uid == user
+
+
+def _mark(status: os.stat_result) -> str:
+    return f"{status.st_ino}-{status.st_ctime_ns}"
+
+
+def write_pointer(root: Path, name: str, *, ours: bool = False) -> None:
+    """Make ``name`` the current catalogue: readers see the old one or the new one, never neither.
+
+    Args:
+        root: The store.
+        name: Of a catalogue file.
+        ours: This process wrote it, from one that had been audited: it need not be again.
+    """
+    mark = f" {_mark((root / CATALOGUES / name).stat())}" if ours else ""
     waiting = root / STAGING / f"{CURRENT}.{os.getpid()}.tmp"
     try:
         with waiting.open("w", encoding="ascii") as file:
-            file.write(name + "\n")
+            file.write(f"{name}{mark}\n")
             file.flush()
             os.fsync(file.fileno())
         waiting.replace(root / CURRENT)

@@ -56,7 +56,7 @@ def rebuilt_catalogue(root: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     number, waiting = _next(root, layout.read_pointer(root))
     with _building(root, waiting):
         catalogue.build(waiting, root)
-        with duckdb.connect(str(waiting)) as connection:
+        with catalogue.quiet(waiting) as connection:
             yield connection
             connection.execute("checkpoint")
         _publish(root, waiting, number)
@@ -100,7 +100,7 @@ def _publish(root: Path, waiting: Path, number: int) -> None:
     waiting.replace(final)
     try:
         layout.sync_folder(final.parent)
-        layout.write_pointer(root, final.name)
+        layout.write_pointer(root, final.name, ours=True)
     except OSError:
         with contextlib.suppress(OSError, StoreError):
             if layout.pointed(root) != final:
@@ -119,6 +119,12 @@ def refused(error: duckdb.Error, root: Path) -> StoreError:
     number = _known_failure(error)
     if number is not None:
         return layout.failure(OSError(number, os.strerror(number)), root)
+    if "fsync failed" in str(error):  # DuckDB does not say why
+        return StoreError(
+            "The disk did not take what was written",
+            place=str(root),
+            next_step="Check that it has space and is sound, then run the command again",
+        )
     return StoreError(
         f"The store can't be used: {str(error).splitlines()[0]}",
         place=str(root),

@@ -8,6 +8,7 @@ add: a node of an unknown kind does not pass.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from provenance.errors import UsageError
 from provenance.store.catalogue import sql_text
 
 HINT: Final = '`provenance sql "show tables"` lists what can be asked'
+_COLUMNS_HINT: Final = '`provenance sql "describe records"` lists the columns of a table'
 
 _NODES: Final = frozenset({"SELECT_NODE", "SET_OPERATION_NODE", "RECURSIVE_CTE_NODE", "CTE_NODE"})
 """Query nodes that only read. DuckDB 2 also knows COPY, INSERT, UPDATE and DELETE inside ``with``."""
@@ -147,6 +149,14 @@ class Screen:
         refused = name in _REFUSED or (name in self._builtin and name not in self._functions)
         if refused or _qualified(part) or (name.startswith(_REFUSED_PREFIXES) and name not in _HARMLESS):
             raise _refusal(f"The function {name!r} is not answered here")
+
+
+def hint(error: Exception) -> str:
+    """Return what to do about a query that DuckDB refuses; often its own words say it all."""
+    text = str(error)
+    if "Table with name" in text:
+        return HINT
+    return _COLUMNS_HINT if re.search(r"Referenced column|not have a column", text) else ""
 
 
 def parts_of(tree: Any) -> Iterator[dict[str, Any]]:

@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from provenance.errors import UsageError
+from provenance.store.catalogue import apart
 
 _WINDOW: Final = 8
 _AT_ONCE: Final = 1 << 22
@@ -117,13 +117,13 @@ def _decompressed(path: Path) -> Iterator[Any]:
             for batch in file.iter_batches(_ROWS, use_threads=False):
                 yield from _texts(batch)
     elif path.suffix == ".duckdb":
-        with duckdb.connect(str(path), read_only=True) as connection:
+        with apart(path) as connection:
             tables = connection.execute(
-                "select table_name from duckdb_tables() where not internal and database_name = current_database()"
+                "select table_name from duckdb_tables() where not internal and database_name = 'theirs'"
             ).fetchall()
             for (table,) in tables:
                 name = '"' + table.replace('"', '""') + '"'
-                for batch in connection.sql(f"from {name}").to_arrow_reader(_ROWS):
+                for batch in connection.sql(f"from theirs.main.{name}").to_arrow_reader(_ROWS):
                     yield from _texts(batch)
 
 

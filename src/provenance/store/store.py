@@ -25,6 +25,29 @@ from provenance.store.verify import VerifyReport, damaged, recover, retire, veri
 LOCK_TIMEOUT: Final = 300.0
 """Seconds that a commit waits for another one. A commit takes well under a second."""
 
+
+class Kept:
+    """A connection that nobody asks: while it is open, DuckDB opens the same file again at next to no cost."""
+
+    def __init__(self) -> None:
+        self._path: Path | None = None
+        self._connection: duckdb.DuckDBPyConnection | None = None
+
+    def keep(self, path: Path) -> None:
+        """Keep this catalogue open, which is open already, and let go of the one before."""
+        if path != self._path:
+            before, self._connection = self._connection, duckdb.connect(str(path), read_only=True)
+            self._path = path
+            if before is not None:
+                before.close()
+
+    def close(self) -> None:
+        """Let go of it."""
+        if self._connection is not None:
+            self._connection.close()
+        self._path = self._connection = None
+
+
 _LOGGED: Final = {"scans": "scan_log", "policies": "policy_log"}
 
 
@@ -41,6 +64,7 @@ class Commit:
         self.recorded_at = dt.datetime.now(dt.UTC).replace(tzinfo=None)
         self._root = root
         self._parts: dict[str, PartFile] = {}
+        self._columns: dict[str, dict[str, str]] = {}
 
     def insert(self, table: str, rows: Sequence[Mapping[str, Any]] | pa.Table) -> None:
         """Append rows to a table of the catalogue.
@@ -89,15 +113,12 @@ class Commit:
                 self.connection.unregister("incoming")
 
     def _types(self, table: str) -> dict[str, str]:
-        found = self.connection.execute(
-            "select column_name, data_type from duckdb_columns() where database_name = current_database() "
-            "and schema_name = 'main' and table_name = ? and table_name in (select table_name from duckdb_tables()) "
-            "order by column_index",
-            [table],
-        ).fetchall()
-        if not found:
-            raise StoreError(f"The catalogue has no table {table!r}")
-        return dict(found)
+        if table not in self._columns:
+            if table not in catalogue.tables():
+                raise StoreError(f"The catalogue has no table {table!r}")
+            columns = self.connection.execute("select name, type from pragma_table_info(?)", [table])
+            self._columns[table] = dict(columns.fetchall())
+        return self._columns[table]
 
     def _value(self, row: Mapping[str, Any], column: str, kind: str) -> Any:
         value = row.get(column)
@@ -191,6 +212,7 @@ class Store:
     def __init__(self, path: str | Path = "provenance-store") -> None:
         self.root = Path(path).expanduser().resolve()
         self._mended: list[str] = []
+        self._kept: Kept | None = None
         with self.read() as connection:
             older = catalogue.version(connection) < SCHEMA_VERSION
         if older:
@@ -281,20 +303,23 @@ class Store:
         for _ in range(100):
             path = layout.read_pointer(self.root)
             try:
+                if not layout.is_ours(self.root, path):  # it may be a stranger's: nothing is asked of it before
+                    audit(path)
                 connection = catalogue.connect(path, read_only=True)
             except FileNotFoundError:  # retired between reading the pointer and opening: read it again
                 if layout.read_pointer(self.root) == path and not path.exists():
                     break
                 continue
             try:
-                if catalogue.locate(connection, self.root):
-                    audit(connection, path)  # it may be a stranger's
+                catalogue.locate(connection, self.root)
             except duckdb.Error as error:
                 connection.close()
                 raise publish.refused(error, self.root) from error
             except StoreError:
                 connection.close()
                 raise
+            if self._kept is not None:
+                self._kept.keep(path)
             return connection
         raise StoreError(
             "The catalogue that CURRENT names is missing",
@@ -328,6 +353,19 @@ class Store:
                 commit.insert("commits", [{"number": number, "note": note}])
                 catalogue.define(connection, self.root)
             retire(self.root)
+
+    @contextlib.contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Hold while many questions are asked: a catalogue is then opened once for as long as it is current."""
+        if self._kept is not None:
+            yield
+            return
+        self._kept = Kept()
+        try:
+            yield
+        finally:
+            kept, self._kept = self._kept, None
+            kept.close()
 
     def session(self) -> contextlib.AbstractContextManager[None]:
         """Hold while parts or segments are written that a later commit will publish, so that no repair sweeps them."""

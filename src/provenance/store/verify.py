@@ -100,8 +100,9 @@ def verify(root: Path, connection: duckdb.DuckDBPyConnection, *, repair: bool) -
 def _check_catalogue(root: Path, connection: duckdb.DuckDBPyConnection, report: VerifyReport) -> None:
     """Read every row of the catalogue: DuckDB checks a block's checksum when it reads the block."""
     try:
-        _read_all(connection)
-        audit(connection, layout.read_pointer(root))
+        ((name,),) = connection.execute("select current_database()").fetchall()
+        _read_all(connection, name)
+        audit(layout.read_pointer(root))
     except StoreError as error:
         report.problems.append(error.cause)
     except duckdb.Error as error:
@@ -109,12 +110,13 @@ def _check_catalogue(root: Path, connection: duckdb.DuckDBPyConnection, report: 
         report.problems.append(f"catalogue {name} is damaged: {str(error).splitlines()[0]}")
 
 
-def _read_all(connection: duckdb.DuckDBPyConnection) -> None:
-    own = "database_name = current_database() and not internal"
-    tables = connection.execute(f"select table_name from duckdb_tables() where {own}").fetchall()  # noqa: S608
+def _read_all(connection: duckdb.DuckDBPyConnection, database: str) -> None:
+    own = "database_name = $1 and not internal"
+    tables = connection.execute(f"select table_name from duckdb_tables() where {own}", [database]).fetchall()  # noqa: S608
     for (table,) in tables:
-        connection.execute(f'select bit_xor(hash(whole)) from "{table}" as whole').fetchall()  # noqa: S608
-    connection.execute(f"select count(sql) from duckdb_views() where {own}").fetchall()  # noqa: S608
+        name = table.replace('"', '""')
+        connection.execute(f'select bit_xor(hash(whole)) from "{database}".main."{name}" as whole').fetchall()  # noqa: S608
+    connection.execute(f"select count(sql) from duckdb_views() where {own}", [database]).fetchall()  # noqa: S608
 
 
 def _check_parts(root: Path, connection: duckdb.DuckDBPyConnection, report: VerifyReport) -> None:
@@ -225,8 +227,8 @@ def recover(root: Path) -> list[str]:
 
 def _is_sound(path: Path) -> bool:
     try:
-        with catalogue.connect(path, read_only=True) as connection:
-            _read_all(connection)
+        with catalogue.apart(path) as connection:
+            _read_all(connection, "theirs")
     except (StoreError, FileNotFoundError, duckdb.Error):
         return False
     return True
@@ -256,10 +258,10 @@ def _named(root: Path) -> tuple[set[str], list[Path]]:
     for path in [*older, *layout.backups(root)]:
         # A withdrawn row names its file no longer; the catalogues before it still do, until they are retired.
         try:
-            with catalogue.connect(path, read_only=True) as connection:
+            with catalogue.apart(path) as connection:
                 rows = connection.execute(
-                    "select path from parts where withdrawn_at is null union all "
-                    "select path from segments where withdrawn_at is null"
+                    "select path from theirs.main.parts where withdrawn_at is null union all "
+                    "select path from theirs.main.segments where withdrawn_at is null"
                 ).fetchall()
         except FileNotFoundError:
             continue

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from provenance import bounded
 from provenance.classifier.alphabet import TABLE_SIZE
 from provenance.classifier.modelfile import seal, unseal
 from provenance.errors import ModelError
@@ -163,9 +164,10 @@ def read(path: Path) -> FamilyArrays:
         ModelError: It can't be read, or is no usable table of families.
     """
     try:
-        content = path.read_bytes() if path.stat().st_size <= MAX_BYTES else b""
-    except OSError as error:
+        content = bounded.read(path, MAX_BYTES)
+    except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or error
         raise ModelError(
-            f"The table of families can't be read: {error.strerror}", place=str(path), next_step="Check the path"
+            f"The table of families can't be read: {cause}", place=str(path), next_step="Check the path"
         ) from None
     return decode(content, str(path))
