@@ -15,6 +15,7 @@ ORDER = (
     "errors",
     "bounded",
     "escapes",
+    "lean",
     "schema",
     "policy",
     "rights",
@@ -188,3 +189,18 @@ def test_importing_is_light(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
+
+
+def test_no_database_draws_a_progress_bar():
+    """DuckDB draws on stdout: connections that are asked anything come from `store.catalogue.quiet`."""
+    opened = {
+        name_of(path)
+        for path in FILES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "duckdb.connect"
+    }
+    assert opened <= {"store/catalogue.py", "store/store.py"}  # the store keeps one that is never asked
+    from provenance.store.catalogue import quiet
+
+    with quiet() as connection:
+        assert connection.execute("select current_setting('enable_progress_bar')").fetchall() == [(False,)]

@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from provenance.engine import Done, Failed, Phase, Watch, Yielded, beat, run, serve
+from provenance.engine import Crew, Done, Failed, Phase, Watch, Yielded, beat, run, serve
 from provenance.engine.vitals import vitals
 
 
@@ -195,3 +196,38 @@ def test_vitals_say_what_a_process_uses():
         child.wait()
         child.stdout.close()
     assert vitals(child.pid) is None
+
+
+PREPARED = []
+
+
+def get_ready():
+    PREPARED.append(os.getpid())
+
+
+def fail_to_get_ready():
+    raise OSError("no such library")
+
+
+def say_who(_):
+    yield os.getpid(), list(PREPARED)
+
+
+def test_a_crew_gets_ready_before_there_is_work_and_is_ended_when_there_is_none():
+    tasks = iter([1, 2])
+    with closing(Crew(say_who, get_ready)) as crew:
+        process = crew.start().process
+        events = list(serve(say_who, lambda: next(tasks, None), 1, crew=crew))
+        ((first, prepared),) = {(at, *ready) for at, ready in (e.value for e in events if isinstance(e, Yielded))}
+        assert first == prepared != os.getpid()
+    assert not process.is_alive()
+    idle = Crew(say_who, get_ready)
+    process = idle.start().process
+    idle.close()
+    assert not process.is_alive()
+
+
+def test_a_worker_that_can_not_get_ready_works_all_the_same():
+    tasks = iter([1])
+    events = list(serve(say_who, lambda: next(tasks, None), 1, crew=Crew(say_who, fail_to_get_ready)))
+    assert [type(event) for event in events] == [Yielded, Done]

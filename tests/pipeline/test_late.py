@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import importlib
 from zlib import crc32
 
 import numpy as np
@@ -18,8 +18,8 @@ from provenance.pipeline import catalogue
 from provenance.pipeline.suspects import KeyFilter, suspects
 from provenance.text.tokens import Tokens
 
-rematching = sys.modules["provenance.pipeline.rematch"]
-referencing = sys.modules["provenance.pipeline.references"]
+rematching = importlib.import_module("provenance.pipeline.rematch")
+referencing = importlib.import_module("provenance.pipeline.references")
 
 
 def fingerprints(rows):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
+import importlib
 
 import pytest
 
@@ -12,8 +12,8 @@ from provenance import pipeline
 from provenance.errors import UsageError
 from provenance.pipeline import publisher, worker
 
-scanning = sys.modules["provenance.pipeline.scan"]
-registering = sys.modules["provenance.pipeline.register"]
+scanning = importlib.import_module("provenance.pipeline.scan")
+registering = importlib.import_module("provenance.pipeline.register")
 
 
 def register_all(corpus, store, order=("one", "two", "people")):

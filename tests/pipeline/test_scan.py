@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ from provenance.errors import SourceError, StoreError, UsageError
 from provenance.pipeline import catalogue, publisher, worker
 from provenance.pipeline import scan as _  # noqa: F401 - the package's attribute of that name is the function
 
-scanning = sys.modules["provenance.pipeline.scan"]
+scanning = importlib.import_module("provenance.pipeline.scan")
 
 
 def only(result):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gzip
+import importlib
 import os
 import random
 import shutil
@@ -24,7 +25,7 @@ from provenance.pipeline import identity, observe, publisher, reading, worker
 from provenance.pipeline import scan as scan_verb  # noqa: F401 - so that the module below is loaded
 from provenance.readers import crawl
 
-scanning = sys.modules["provenance.pipeline.scan"]
+scanning = importlib.import_module("provenance.pipeline.scan")
 
 
 def page(body, number):
@@ -295,7 +296,7 @@ def test_a_source_that_breaks_every_worker_is_given_up_and_the_others_are_read(t
 def test_jobs_are_as_many_as_processors_unless_said(lines, tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(scanning, "default_jobs", lambda: 5)
-    monkeypatch.setattr(scanning, "read_sources", lambda *arguments: seen.append(arguments[4]) or 0)
+    monkeypatch.setattr(scanning, "read_sources", lambda *arguments, **_: seen.append(arguments[4]) or 0)
     monkeypatch.setattr(scanning, "_refuse_if_nothing_was_read", lambda *_: None)
     pv.scan(lines, store=tmp_path / "s")
     assert seen == [5]

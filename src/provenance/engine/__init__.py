@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provenance.engine.local import Done, Event, Failed, Watch, Yielded, run, serve
+from provenance.engine.local import Crew, Done, Event, Failed, Watch, Yielded, run, serve
 from provenance.engine.pulse import Phase, beat
 
-__all__ = ["Done", "Event", "Failed", "Phase", "Watch", "Yielded", "beat", "run", "serve"]
+__all__ = ["Crew", "Done", "Event", "Failed", "Phase", "Watch", "Yielded", "beat", "run", "serve"]

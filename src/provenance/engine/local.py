@@ -101,7 +101,11 @@ def run(function: Function, tasks: Sequence[Any], jobs: int = 1) -> Generator[Ev
 
 
 def serve(
-    function: Function, feed: Callable[[], Any | None], jobs: int, watch: Watch | None = None
+    function: Function,
+    feed: Callable[[], Any | None],
+    jobs: int,
+    watch: Watch | None = None,
+    crew: Crew | None = None,
 ) -> Generator[Event, None, None]:
     """Run tasks that are thought of while others run.
 
@@ -112,12 +116,13 @@ def serve(
             in the order they are given.
         jobs: How many processes at most; they are started as there are tasks. 0: this process.
         watch: Bounds beyond which a worker is killed.
+        crew: Workers for this function that run already.
 
     Yields:
         As `run`. A worker waits when the consumer is slow, instead of filling memory.
     """
     if jobs > 0:
-        yield from _serve_workers(function, feed, jobs, watch)
+        yield from _serve_workers(crew or Crew(function), feed, jobs, watch)
         return
     number = 0
     while (task := feed()) is not None:
@@ -146,8 +151,8 @@ def _message(error: Exception) -> str:
 class _Worker:
     """A process and the task it holds, if any."""
 
-    def __init__(self, function: Function) -> None:
-        self.process = WorkerProcess(run_one, function)
+    def __init__(self, function: Function, prepare: Callable[[], None] | None = None) -> None:
+        self.process = WorkerProcess(run_one, function, prepare)
         self.task: int | None = None
         self._seen = NO_BEAT
         self._since = 0.0
@@ -193,12 +198,33 @@ class _Worker:
         return "timeout", f"a worker made no progress for {allowed:g} seconds and was ended"
 
 
-def _serve_workers(
-    function: Function, feed: Callable[[], Any | None], jobs: int, watch: Watch | None
-) -> Iterator[Event]:
-    workers: list[_Worker] = []
+class Crew:
+    """Workers, which can be started while it is not yet known what they will do: they get ready meanwhile.
+
+    Args:
+        function: As for `serve`.
+        prepare: Called in each worker before its first task; module-level.
+    """
+
+    def __init__(self, function: Function, prepare: Callable[[], None] | None = None) -> None:
+        self._function, self._prepare = function, prepare
+        self.workers: list[_Worker] = []
+
+    def start(self) -> _Worker:
+        """Start one more."""
+        self.workers.append(worker := _Worker(self._function, self._prepare))
+        return worker
+
+    def close(self) -> None:
+        """End all of them, whichever there are by then."""
+        while self.workers:
+            self.workers.pop().process.stop()
+
+
+def _serve_workers(crew: Crew, feed: Callable[[], Any | None], jobs: int, watch: Watch | None) -> Iterator[Event]:
+    workers = crew.workers
     given = 0
-    with closing(_Stopper(workers)):
+    with closing(crew):
         while True:
             while (free := next((w for w in workers if w.task is None), None)) or len(workers) < jobs:
                 if free is not None and not free.process.is_alive():
@@ -209,7 +235,7 @@ def _serve_workers(
                 if task is None:
                     break
                 if free is None:
-                    workers.append(free := _Worker(function))
+                    free = crew.start()
                 free.give(given, task)
                 given += 1
             busy = [worker for worker in workers if worker.task is not None]
@@ -225,17 +251,6 @@ def _serve_workers(
                     worker.process.stop()
                     if worker.task is not None:
                         yield failed
-
-
-class _Stopper:
-    """Ends all workers, whichever there are by then."""
-
-    def __init__(self, workers: list[_Worker]) -> None:
-        self._workers = workers
-
-    def close(self) -> None:
-        for worker in self._workers:
-            worker.process.stop()
 
 
 def _death(code: int | None) -> str:

@@ -29,15 +29,18 @@ class WorkerProcess:
     Args:
         runner: Called there with function, number and task; what it yields arrives here.
         function: A module-level function.
+        prepare: Called there before the first task, so that what every task needs is loaded by then.
     """
 
-    def __init__(self, runner: Runner, function: Callable[[Any], Iterator[Any]]) -> None:
+    def __init__(
+        self, runner: Runner, function: Callable[[Any], Iterator[Any]], prepare: Callable[[], None] | None = None
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         tasks, self._tasks = context.Pipe(duplex=False)
         self._events, events = context.Pipe(duplex=False)
         self._memory = context.RawArray(ctypes.c_int64, 3)
         self._process = context.Process(
-            target=_work, args=(runner, function, tasks, events, self._memory, os.getpid()), daemon=True
+            target=_work, args=(runner, function, prepare, tasks, events, self._memory, os.getpid()), daemon=True
         )
         with _without_main(function):
             self._process.start()
@@ -98,6 +101,7 @@ class WorkerProcess:
 def _work(
     runner: Runner,
     function: Callable[[Any], Iterator[Any]],
+    prepare: Callable[[], None] | None,
     tasks: Connection,
     events: Connection,
     memory: Any,
@@ -109,6 +113,11 @@ def _work(
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # ends one that hangs in native code too
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     pulse.share(memory)
+    if prepare is not None:
+        pulse.beat(phase=pulse.Phase.BETWEEN)
+        with contextlib.suppress(Exception):  # the first task meets the same again, and says of what it is the fault
+            prepare()
+        pulse.beat(phase=pulse.Phase.WAITING)
     while True:
         try:
             task = tasks.recv()

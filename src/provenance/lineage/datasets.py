@@ -16,7 +16,7 @@ from provenance.errors import LineageError
 from provenance.lineage.cycles import refuse_cycle
 from provenance.lineage.names import checked, dataset_id, resolve
 from provenance.schema import TAGS
-from provenance.store import layout
+from provenance.store import catalogue, layout
 from provenance.store.parts import PartFile, write_part
 
 if TYPE_CHECKING:
@@ -122,8 +122,7 @@ def seal_dataset(
         }
         part = None
         if record_ids is not None:
-            with duckdb.connect(config={**_spilling(store.root)}) as connection:
-                connection.execute("set enable_progress_bar = false")
+            with catalogue.quiet(settings=_spilling(store.root)) as connection:
                 ordered = _Ordered(node)
                 part = write_part(
                     store.root,

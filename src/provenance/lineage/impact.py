@@ -86,7 +86,8 @@ def impact(store: Store, what: str | dt.datetime | dt.date | None = None) -> lis
         since = since.astimezone(dt.UTC).replace(tzinfo=None) if since.tzinfo is not None else since
     with store.read() as connection:
         if isinstance(what, str):
-            causes, origins = _named(connection.execute(definitions.body("causes"), {"name": what}).fetchall(), what)
+            found = connection.execute(definitions.body("causes"), {"name": what}).fetchall()
+            causes, origins = _named(found, what, _no_cause(connection, what) if not found else "")
         else:
             causes, origins = None, _sets_since(connection, since)
         has_texts = isinstance(what, str) and bool(origins)
@@ -120,7 +121,25 @@ def _sets_since(connection: duckdb.DuckDBPyConnection, since: dt.date | None) ->
     return [name for (name,) in connection.execute(query, [since]).fetchall()]
 
 
-def _named(found: Sequence[tuple[str, str, list[str], list[str]]], name: str) -> tuple[list[str], list[str]]:
+def _no_cause(connection: duckdb.DuckDBPyConnection, name: str) -> str:
+    """Return what a name that is no cause stands for: a scan, dataset or run is touched, and touches nothing itself."""
+    kinds = connection.execute(
+        "select distinct kind from lineage_nodes where ($1 in (id, name) or starts_with(name, $1 || '@')) "
+        "and kind in ('scan', 'dataset', 'run')",
+        [name],
+    ).fetchall()
+    return str(kinds[0][0]) if len(kinds) == 1 else ""
+
+
+def _named(found: Sequence[tuple[str, str, list[str], list[str]]], name: str, kind: str) -> tuple[list[str], list[str]]:
+    if kind:
+        also = (
+            "" if kind == "run" else f"; `provenance lineage diff {name} --from TIME` tells how its tags have changed"
+        )
+        raise LineageError(
+            f"{name!r} is a {kind}, and impact is asked about a reference set, policy or model",
+            next_step=f"`provenance lineage trace {name}` tells what it comes from and what came from it{also}",
+        )
     if not found:
         raise LineageError(
             f"There is no reference set, policy or model {name!r}",

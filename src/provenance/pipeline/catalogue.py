@@ -67,6 +67,27 @@ def scan_row(store: Store, scan_id: str) -> dict[str, Any] | None:
     return found[0] if found else None
 
 
+def refuse_lost_parts(store: Store, scan_id: str) -> None:
+    """Look whether the files of a scan's rows are there, each as long as it was; no byte of them is read.
+
+    Raises:
+        StoreError: If one is not.
+    """
+    for part in rows(
+        store, "select path, bytes from parts where group_id = ? and withdrawn_at is null order by path", [scan_id]
+    ):
+        path = store.root / part["path"]
+        there = path.stat().st_size if path.exists() else None
+        if there != part["bytes"]:
+            told = "is missing" if there is None else f"has {there:,} bytes instead of {part['bytes']:,}"
+            raise StoreError(
+                f"The scan was done, but a part of its rows {told}",
+                place=part["path"],
+                next_step="`provenance verify` lists all that is damaged; restore it from a backup, or scan into a new "
+                "store",
+            )
+
+
 def free_name(commit: Commit, wanted: str) -> str:
     """Return ``wanted``, or ``wanted-2`` and so on if a scan of that name is there already."""
     taken = {name for (name,) in commit.execute("select distinct name from scans").fetchall()}

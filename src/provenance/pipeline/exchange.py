@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from provenance import lineage
+from provenance import bounded, lineage
 from provenance.errors import LineageError, UsageError
 from provenance.lineage.export.card import to_card
 from provenance.lineage.export.croissant import to_croissant
@@ -190,10 +190,8 @@ def _parquet_columns(path: Path) -> list[tuple[str, str]]:
 
 def _read(path: Path) -> Graph:
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise UsageError("The file is larger than 1 GiB", place=str(path))
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = bounded.read(path, _MOST_BYTES).decode("utf-8")
+    except (OSError, ValueError) as error:
         raise UsageError(f"The file can't be read: {error}", place=str(path)) from error
     try:
         found = json.loads(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from provenance.readers import ReadOptions
 from provenance.store import Store
 
 _EXCERPT: Final = 400
+_RECORD_ID: Final = re.compile(r"[0-9a-f]{4,32}")
 
 
 @dataclass(frozen=True)
@@ -89,9 +91,13 @@ def explain(record: str, *, store: str | Path = "provenance-store") -> Explanati
 
 def _find(store: Store, record: str) -> dict[str, Any]:
     scan_name, _, prefix = record.rpartition("/")
+    if not _RECORD_ID.fullmatch(prefix):
+        raise UsageError(
+            f"{record!r} is no record id, nor SCAN/ID: give at least 4 of the hexadecimal digits that an id is made of",
+            next_step='`provenance sql "select record_id, url, uri from records join sources using (scan_id, '
+            'source_id) limit 20"` lists some, with the files that they stand in',
+        )
     scan_id = catalogue.find_scan(store, scan_name)["scan_id"] if scan_name else None
-    if len(prefix) < 4:
-        raise UsageError("A record is named by at least 4 digits of its id", place=record)
     found = catalogue.rows(
         store,
         "select records.*, scans.name as scan, sources.uri from records join scans using (scan_id) "

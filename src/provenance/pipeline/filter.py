@@ -81,48 +81,50 @@ def filter_records(
     form = sinks.form_of(target)
     scan_id = _scan_id(what, store, jobs, progress)
     opened = Store.open(store)
-    scan_row = catalogue.scan_row(opened, scan_id) or {}
-    if scan_row.get("state") == "running":
-        raise UsageError(
-            f"The scan {scan_row['name']!r} has not ended, so a filtered file would not hold all of its records",
-            place=str(opened.root),
-            next_step="Wait for it; if it was interrupted, run the same `provenance scan` again, which goes on with it",
-        )
-    sources = catalogue.sources(opened, scan_id)
-    _refuse_to_overwrite(sources, target, _dropped_path(target, form))
-    for source in sources:
-        refuse_if_changed(source)
-    options = ReadOptions(**catalogue.read_options(scan_row))
-    judged_by = scan_policy(opened, scan_id, policy)
-    if dedup:
-        ensure_clusters(opened, scan_id, jobs, progress)
-    with opened.session(), tagged(opened, scan_id, judged_by) as connection:
-        # Of a source that broke off, some records may have been observed; it can't be copied from.
-        read = [source["source_id"] for source in sources]
-        connection.execute("delete from tagged where not list_contains($1, source_id)", [read])
-        connection.execute("alter table tagged add column keep boolean")
-        connection.execute("update tagged set keep = list_contains($1, tag)", [sorted(keep)])
-        connection.execute("alter table tagged add column copy_of varchar")
+    with opened.keeping():
+        scan_row = catalogue.scan_row(opened, scan_id) or {}
+        if scan_row.get("state") == "running":
+            raise UsageError(
+                f"The scan {scan_row['name']!r} has not ended, so a filtered file would not hold all of its records",
+                place=str(opened.root),
+                next_step="Wait for it; if it was interrupted, run the same `provenance scan` again to go on",
+            )
+        sources = catalogue.sources(opened, scan_id)
+        _refuse_to_overwrite(sources, target, _dropped_path(target, form))
+        for source in sources:
+            refuse_if_changed(source)
+        options = ReadOptions(**catalogue.read_options(scan_row))
+        judged_by = scan_policy(opened, scan_id, policy)
         if dedup:
-            connection.execute(_sql("copies"), [scan_id])
-        members = connection.sql("select distinct record_id from tagged where keep order by 1").to_arrow_table()
-        if dataset is not None:
-            _refuse_if_sealed(connection, dataset)
-        rows = kept_rows(connection, sources, options, form, with_tags, progress)
-        kept = sinks.write(target, form, rows)
-        dropped_list = _write_dropped(connection, _dropped_path(target, form), form, sources)
-        dropped = _dropped_by_reason(connection)
-    members = members.column("record_id")
-    node = seal_dataset(
-        opened,
-        dataset or _plain_name(target),
-        members,
-        derived_from=[scan_id],
-        location=str(target.resolve()),
-        version=None if dataset else _digest(members),
-    )
-    unread = tuple(source["uri"] for source in catalogue.tried_sources(opened, scan_id) if source["error"])
-    return FilterResult(str(target), dropped_list, kept, sum(dropped.values()), dropped, node, unread)
+            ensure_clusters(opened, scan_id, jobs, progress)
+        with opened.session(), tagged(opened, scan_id, judged_by) as connection:
+            # Of a source that broke off, some records may have been observed; it can't be copied from.
+            read = [source["source_id"] for source in sources]
+            connection.execute("delete from tagged where not list_contains($1, source_id)", [read])
+            connection.execute("alter table tagged add column keep boolean")
+            connection.execute("update tagged set keep = list_contains($1, tag)", [sorted(keep)])
+            connection.execute("alter table tagged add column copy_of varchar")
+            if dedup:
+                connection.execute(_sql("copies"), [scan_id])
+            members = connection.sql("select distinct record_id from tagged where keep order by 1").to_arrow_table()
+            if dataset is not None:
+                _refuse_if_sealed(connection, dataset)
+            rows = kept_rows(connection, sources, options, form, with_tags, progress)
+            kept = sinks.write(target, form, rows)
+            dropped_list = _write_dropped(connection, _dropped_path(target, form), form, sources)
+            dropped = _dropped_by_reason(connection)
+        members = members.column("record_id")
+        node = seal_dataset(
+            opened,
+            dataset or _plain_name(target),
+            members,
+            derived_from=[scan_id],
+            location=str(target.resolve()),
+            version=None if dataset else _digest(members),
+        )
+        unread = [source for source in catalogue.tried_sources(opened, scan_id) if source["error"]]
+        uris, errors = (tuple(str(source[name]) for source in unread) for name in ("uri", "error"))
+        return FilterResult(str(target), dropped_list, kept, sum(dropped.values()), dropped, node, uris, errors)
 
 
 def _sql(name: str) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from provenance.engine import Done, Event, Failed, Watch, Yielded, serve
+from provenance.engine import Crew, Done, Event, Failed, Watch, Yielded, serve
 from provenance.pipeline.assembly import Assembly
 from provenance.pipeline.identity import Input
 from provenance.pipeline.publisher import Publisher, accepted_before
 from provenance.pipeline.worker import Advanced, EndKnown, Scanning, ShardRead, Task
+from provenance.readers import Source
 from provenance.readers.marks import START
 from provenance.readers.pieces import opened
 from provenance.readers.shards import Plan
@@ -112,6 +113,7 @@ def read_sources(
     report: Progress | None = None,
     shard_bytes: int | None = None,
     watch: Watch | None = None,
+    crew: Crew | None = None,
 ) -> int:
     """Read sources to their ends and publish what was seen. Returns the number of files published.
 
@@ -124,16 +126,18 @@ def read_sources(
         report: Told how many bytes are done, of how many, and how many records were seen.
         shard_bytes: Size of the parts that sources are cut into. What is seen does not depend on it.
         watch: Bounds beyond which a worker is ended; `WATCH` if left out.
+        crew: Workers that run already, from `crew_for`.
     """
     before = accepted_before(store, scanning.scan_id)
-    size = shard_bytes or _shard_bytes(inputs, jobs)
+    size = shard_bytes or _shard_bytes([item.source for item in inputs], jobs)
     sources = [Assembly(item, scanning, size, *before.get(item.source_id, (START, None))) for item in inputs]
     tracker = _Tracker(sum(item.source.bytes for item in inputs), report)
     for mark, counts in before.values():
         tracker.done, tracker.records = tracker.done + mark.offset, tracker.records + counts.records
     publisher = Publisher(store, scanning.scan_id)
     desk = _Desk(sources, publisher, tracker, jobs)
-    with contextlib.closing(serve(function, desk.feed, _processes(inputs, jobs, size), watch or WATCH)) as events:
+    processes = _processes([item.source for item in inputs], jobs, size)
+    with contextlib.closing(serve(function, desk.feed, processes, watch or WATCH, crew)) as events:
         try:
             for event in events:
                 desk.take(event)
@@ -144,20 +148,44 @@ def read_sources(
     return publisher.published
 
 
-def _shard_bytes(inputs: Sequence[Input], jobs: int) -> int:
-    total = sum(item.source.bytes for item in inputs)
+def crew_for(
+    function: Callable[[Any], Iterator[Any]],
+    prepare: Callable[[], None],
+    sources: Sequence[Source],
+    jobs: int,
+    shard_bytes: int | None = None,
+) -> Crew:
+    """Start the workers that `read_sources` will have tasks for, so that they load their libraries meanwhile.
+
+    Args:
+        function: As for `read_sources`.
+        prepare: Loads what a worker needs; called there.
+        sources: All sources that there are.
+        jobs: As for `read_sources`.
+        shard_bytes: Likewise.
+    """
+    crew = Crew(function, prepare)
+    size = shard_bytes or _shard_bytes(sources, jobs)
+    at_once = sum(-(-source.bytes // size) for source in sources)
+    for _ in range(min(_processes(sources, jobs, size), at_once)):
+        crew.start()
+    return crew
+
+
+def _shard_bytes(sources: Sequence[Source], jobs: int) -> int:
+    total = sum(source.bytes for source in sources)
     return max(SMALLEST_SHARD, min(LARGEST_SHARD, total // (_SHARDS_PER_JOB * jobs)))
 
 
-def _processes(inputs: Sequence[Input], jobs: int, shard_bytes: int) -> int:
+def _processes(sources: Sequence[Source], jobs: int, shard_bytes: int) -> int:
     """How many workers; none where one would do and no native parser has to be guarded against."""
-    one = jobs == 1 or (len(inputs) == 1 and inputs[0].source.bytes <= shard_bytes)
-    return 0 if one and all(_is_plain_json(item) for item in inputs) else jobs
+    one = jobs == 1 or (len(sources) == 1 and sources[0].bytes <= shard_bytes)
+    return 0 if one and all(_is_plain_json(source) for source in sources) else jobs
 
 
-def _is_plain_json(item: Input) -> bool:
+def _is_plain_json(source: Source) -> bool:
     try:
-        with opened(item.source.location) as file:
+        with opened(source.location) as file:
             return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"", b"{", b"[")
     except OSError:
         return True

@@ -131,6 +131,7 @@ class FilterResult:
     dropped_by_reason: Mapping[tuple[str, str], int]
     dataset_id: str | None = None
     unread_sources: tuple[str, ...] = ()
+    unread_reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

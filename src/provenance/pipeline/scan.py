@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,13 @@ from provenance import policy as policies
 from provenance.engine.local import default_jobs
 from provenance.errors import SourceError, StoreError, UsageError
 from provenance.pipeline import catalogue, export
-from provenance.pipeline.changes import retagged
+from provenance.pipeline.changes import retag, retagged
 from provenance.pipeline.identity import STAMP_COLUMNS, Input, Stamp, identify, rows_to_remember
-from provenance.pipeline.reading import Progress, read_sources
-from provenance.pipeline.rematch import rematch_segments
+from provenance.pipeline.reading import Progress, crew_for, read_sources
 from provenance.pipeline.results import ScanResult, SourceCount
 from provenance.pipeline.scanlog import ScanLog
 from provenance.pipeline.versions import versions
-from provenance.pipeline.worker import Scanning, scan_shard
+from provenance.pipeline.worker import Scanning, prepare, scan_shard
 from provenance.policy import Policy
 from provenance.readers import ReadOptions, find_sources, remote
 from provenance.readers.stdin import discard
@@ -90,13 +90,18 @@ def scan(
     judged_by = None if policy is None else policies.load(policy)
     seen_by = None if style_model is None else Path(style_model).resolve()
     looking: _Row = {**versions(seen_by)}
-    if catalogue.exists(Path(store)):
-        Store.open(store)  # A store that is of no use is better known before terabytes are digested.
     options = ReadOptions(text_column=text_column, id_column=id_column, url_column=url_column, date_column=date_column)
-    known = _known_digests(Path(store))
     with contextlib.ExitStack() as cleanup:
+        # A store that is of no use is better known before terabytes are digested.
+        there = Store.open(store) if catalogue.exists(Path(store)) else None
+        if there is not None:
+            cleanup.enter_context(there.keeping())
+        known = _known_digests(there)
         sources = find_sources(wanted, None if root is None else str(root), source_name)
         cleanup.callback(discard, sources)
+        workers = jobs or default_jobs()
+        crew = crew_for(scan_shard, partial(prepare, seen_by), sources, workers, shard_bytes)
+        cleanup.enter_context(contextlib.closing(crew))
         inputs = identify(sources, known)
         if not any(item.source.bytes for item in inputs):
             raise UsageError(
@@ -104,18 +109,21 @@ def scan(
                 place=", ".join(map(remote.without_secrets, wanted)),
                 next_step="Check whether it was written to its end, or name another",
             )
-        opened = _open(Path(store), no_store, cleanup)
+        opened = _open(Path(store), there, no_store, cleanup)
         cleanup.enter_context(opened.session())
+        cleanup.enter_context(opened.keeping())
         scan_id = _scan_id(inputs, options, looking)
         _claim(opened, scan_id, cleanup)
         before = catalogue.scan_row(opened, scan_id)
         already_done = before is not None and before["state"] == "finished"
         parts = late = 0
+        if already_done:
+            catalogue.refuse_lost_parts(opened, scan_id)
         if already_done and judged_by is not None:
             _judge(opened, scan_id, judged_by)
         elif not already_done:
             label = before["name"] if before else name or _label(source_name or wanted[0])
-            references = Store.open(store) if no_store and catalogue.exists(Path(store)) else opened
+            references = opened if there is None else there
             snapshot = catalogue.live_segments(references)
             notes = {"digests": rows_to_remember(inputs), "scan_snapshots": [_snapshot_row(scan_id, snapshot)]}
             rematched = _begin(opened, scan_id, label, before, options, looking, judged_by, notes)
@@ -131,13 +139,15 @@ def scan(
             )
             finished = catalogue.finished_sources(opened, scan_id)
             waiting = [item for item in inputs if item.source_id not in finished]
-            workers = jobs or default_jobs()
             log = cleanup.enter_context(ScanLog(opened, scan_id))
             log.event("begin", scan=label, sources=len(inputs), waiting=len(waiting), jobs=workers)
-            parts = read_sources(scan_shard, opened, scanning, waiting, workers, log.watching(progress), shard_bytes)
+            report = log.watching(progress)
+            parts = read_sources(scan_shard, opened, scanning, waiting, workers, report, shard_bytes, crew=crew)
             _refuse_if_nothing_was_read(opened, scan_id)
             missed = _missed(opened, scan_id, rematched) if references is opened else []
             if missed:
+                from provenance.pipeline.rematch import rematch_segments
+
                 found = rematch_segments(opened, [scan_id], missed, verify=True, cause="scan", cause_id=scan_id)
                 late = found.verified + found.unverified
             _finish(opened, scan_id)
@@ -153,20 +163,20 @@ def _label(path: str) -> str:
     return (plain.rpartition("/")[2] if remote.is_remote(path) else Path(plain).absolute().name) or "scan"
 
 
-def _open(store: Path, no_store: bool, cleanup: contextlib.ExitStack) -> Store:
+def _open(store: Path, there: Store | None, no_store: bool, cleanup: contextlib.ExitStack) -> Store:
     if not no_store:
-        return Store.open_or_create(store)
+        return there or Store.open_or_create(store)
     temporary = Store.create(Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="provenance-"))) / "store")
-    if catalogue.exists(store):
-        catalogue.copy_references(Store.open(store), temporary)
+    if there is not None:
+        catalogue.copy_references(there, temporary)
     return temporary
 
 
-def _known_digests(store: Path) -> dict[tuple[str, Stamp], str]:
+def _known_digests(store: Store | None) -> dict[tuple[str, Stamp], str]:
     """Return the digests that were taken for earlier scans, by location and stamp."""
-    if not catalogue.exists(store):
+    if store is None:
         return {}
-    rows = catalogue.rows(Store.open(store), "select * from digests order by recorded_at")
+    rows = catalogue.rows(store, "select * from digests order by recorded_at")
     return {(row["location"], Stamp(*(row[name] for name in STAMP_COLUMNS))): row["digest"] for row in rows}
 
 
@@ -192,8 +202,7 @@ def _judge(store: Store, scan_id: str, policy: Policy) -> None:
     """Make a policy the current one of a scan, unless it is that already."""
     known = catalogue.rows(store, "select policy_id from current_policies where scan_id = ?", [scan_id])
     if [row["policy_id"] for row in known] != [policy.policy_id]:
-        with store.commit(f"retag {scan_id}") as commit:
-            retagged(commit, scan_id, commit.add_policy(policy))
+        retag(store, scan_id, policy)
 
 
 def _begin(

@@ -10,6 +10,7 @@ import math
 import os
 import platform
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final, Literal, TypeAlias, cast
@@ -122,25 +123,34 @@ def force(path: Path) -> None:
 
 def _write_parquet(path: Path, _: Form, chunks: Iterable[Rows], empty: pa.Schema | None) -> int:
     count, schema, writer = 0, None, None
-    try:
-        for rows in chunks:
-            if not isinstance(rows, pa.Table):
-                raise TypeError("JSON lines can't be written to Parquet")
-            if writer is None or schema is None:
-                schema = rows.schema
-                writer = pq.ParquetWriter(path, schema, compression="zstd")
-            if not rows.schema.equals(schema):
-                raise UsageError(
-                    "The sources have different columns and can't share one Parquet file",
-                    next_step="Filter them one by one, or give --out a name that ends in .jsonl",
-                )
-            writer.write_table(rows)
-            count += rows.num_rows
-        if writer is None:
-            pq.write_table((empty or pa.schema([])).empty_table(), path)
-    finally:
-        if writer is not None:
-            writer.close()
+    # While rows are compressed, the next ones are read.
+    with ThreadPoolExecutor(1) as beside:
+        writing: Future[None] | None = None
+        try:
+            for rows in chunks:
+                if not isinstance(rows, pa.Table):
+                    raise TypeError("JSON lines can't be written to Parquet")
+                if writer is None or schema is None:
+                    schema = rows.schema
+                    writer = pq.ParquetWriter(path, schema, compression="zstd")
+                if not rows.schema.equals(schema):
+                    raise UsageError(
+                        "The sources have different columns and can't share one Parquet file",
+                        next_step="Filter them one by one, or give --out a name that ends in .jsonl",
+                    )
+                if writing is not None:
+                    writing.result()
+                writing = beside.submit(writer.write_table, rows)
+                count += rows.num_rows
+            if writer is None:
+                pq.write_table((empty or pa.schema([])).empty_table(), path)
+        finally:
+            try:
+                if writing is not None:
+                    writing.result()
+            finally:
+                if writer is not None:
+                    writer.close()
     return count
 
 

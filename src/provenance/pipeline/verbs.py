@@ -13,8 +13,7 @@ from provenance import policy as policies
 from provenance.errors import SegmentError
 from provenance.index import Index
 from provenance.lineage import Depth, Exposure, Loop, SelfGrading
-from provenance.pipeline import catalogue
-from provenance.pipeline.changes import retagged
+from provenance.pipeline import catalogue, changes
 from provenance.pipeline.drift import drift
 from provenance.pipeline.gate import then
 from provenance.pipeline.register import correct_release
@@ -32,8 +31,7 @@ def retag(scan: str, *, policy: str | Path = "default", store: str | Path = "pro
     judged_by = policies.load(policy)
     opened = Store.open(store)
     scan_id = catalogue.find_scan(opened, scan)["scan_id"]
-    with opened.commit(f"retag {scan}") as commit:
-        retagged(commit, scan_id, commit.add_policy(judged_by))
+    changes.retag(opened, scan_id, judged_by)
     found = catalogue.rows(
         opened, "select tag, count(*) as records from records where scan_id = ? group by tag order by tag", [scan_id]
     )
@@ -215,7 +213,8 @@ def status(*, store: str | Path = "provenance-store") -> dict[str, Any]:
         opened,
         "select scans.name, scans.scan_id, scans.state, chosen.policy_id as policy, count(tried.source_id) as sources, "
         "coalesce(sum(tried.records), 0)::bigint as records, coalesce(sum(tried.rejects), 0)::bigint as rejects, "
-        "coalesce(sum(tried.skipped), 0)::bigint as skipped, any_value(scans.started_at) as started_at "
+        "coalesce(sum(tried.skipped), 0)::bigint as skipped, count(tried.error) as left_out, "
+        "any_value(scans.started_at) as started_at "
         "from scans left join current_policies as chosen using (scan_id) left join ("
         "select * from sources "
         "qualify row_number() over (partition by scan_id, source_id order by recorded_at desc) = 1) as tried "
@@ -248,7 +247,12 @@ def status(*, store: str | Path = "provenance-store") -> dict[str, Any]:
             "select set_id, name, label, model, released, reference_count as references from reference_sets "
             "where withdrawn_at is null order by name, label",
         ),
-        "datasets": catalogue.rows(opened, "select name, records, digest from datasets order by recorded_at"),
+        "datasets": catalogue.rows(
+            opened,
+            "select name, records - coalesce(erased, 0) as records, coalesce(erased, 0) as forgotten, digest "
+            "from datasets left join (select dataset_id, sum(rows)::bigint as erased from tombstones "
+            "where kind = 'dataset_records' group by dataset_id) using (dataset_id) order by datasets.recorded_at",
+        ),
         "records": sum(observed.values()),
         "models": len(catalogue.rows(opened, "select distinct model from models")),
         "edges": catalogue.rows(opened, "select count(*) as edges from lineage_edges")[0]["edges"],

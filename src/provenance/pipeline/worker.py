@@ -8,21 +8,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pyarrow as pa
 
 from provenance import schema
-from provenance.classifier import StyleModel
 from provenance.engine import Phase, beat
 from provenance.errors import SourceError, UsageError
-from provenance.index import Index
+from provenance.lean import leave_out_unused
 from provenance.pipeline.identity import Stamp, stamp_of
-from provenance.pipeline.observe import Detectors, Identity, Observed, observe
 from provenance.readers import ReadOptions, Source, Tally
 from provenance.readers.marks import START, Mark, Misled, Span
 from provenance.readers.shards import Plan, foresee, open_shard, plan
 from provenance.store import PartFile, write_part
+
+if TYPE_CHECKING:
+    from provenance.classifier import StyleModel
+    from provenance.pipeline.observe import Detectors, Identity, Observed
 
 _PART_ROWS: Final = 65_536
 _TELL_SECONDS: Final = 1.0
@@ -149,8 +151,18 @@ def detectors(
     index_root: Path, segments: tuple[str, ...], withdrawn: tuple[str, ...], style_model: Path | None = None
 ) -> Detectors:
     """Load the style model and open the index snapshot; once in each process, and let go of older snapshots."""
+    from provenance.index import Index
+    from provenance.pipeline.observe import Detectors
+
     index = Index.open(index_root, segments, withdrawn) if segments else None
-    return Detectors(StyleModel.load(style_model), index)
+    return Detectors(_style(style_model), index)
+
+
+@lru_cache(maxsize=2)
+def _style(path: Path | None) -> StyleModel:
+    from provenance.classifier import StyleModel
+
+    return StyleModel.load(path)
 
 
 def scan_shard(task: Task) -> Iterator[Result]:
@@ -162,6 +174,8 @@ def scan_shard(task: Task) -> Iterator[Result]:
     if isinstance(task, PlanTask):
         yield plan(task.source, task.shard_bytes, task.begin)
         return
+    from provenance.pipeline.observe import Identity
+
     scanning, span = task.scanning, task.span
     tally = Tally(watch=_watch, given_up=task.given_up)
     if task.chained:
@@ -192,6 +206,17 @@ def scan_shard(task: Task) -> Iterator[Result]:
     yield ShardRead(writer.close(tally), counts, span.begin, span.end, error)
 
 
+def prepare(style_model: Path | None = None) -> None:
+    """Load what any batch needs, in a worker process that has nothing to do yet."""
+    leave_out_unused()
+    from provenance.pipeline.observe import Detectors, Identity, observe
+
+    rows = {"position": [0, 1], "raw": ["It rained.", "\u96e8"], "declarations": [[], []], "recovered": [False, False]}
+    columns = [pa.array(rows.get(field.name, [None, None]), field.type) for field in schema.RAW]
+    batch = pa.record_batch(columns, schema=schema.RAW)
+    observe(batch, Identity("", "", ""), Detectors(_style(style_model)))
+
+
 def _watch(unit: int | None) -> None:
     if unit is None:
         beat(phase=Phase.BETWEEN)
@@ -203,6 +228,8 @@ def _observed(
     batch: pa.RecordBatch, identity: Identity, looking: Detectors, careful: frozenset[int]
 ) -> Iterator[Observed]:
     """Observe a batch; one of which a row hung or crashed a worker before, row by row, to find which one it is."""
+    from provenance.pipeline.observe import observe
+
     positions = batch.column("position")
     if not batch.num_rows or positions[0].as_py() not in careful:
         beat(positions[0].as_py() if batch.num_rows else 0, Phase.BATCH)

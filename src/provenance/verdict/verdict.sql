@@ -23,11 +23,12 @@ create or replace macro decision(captured_at, date_origin, recovered, text_kind,
         when human_share >= policy.matched_human_share and coalesce(synthetic_words, 0) < policy.matched_mixed_words
             then {'tag': 'human', 'reason': 'match:human-reference'}
         -- 3. declared
-        when policy.declared_decides and not recovered
+        when len(evidence) > 0 and policy.declared_decides and not recovered  -- most records have none: that costs nothing
              and deciding_name(evidence, 'declared', policy.declared_ignore) is not null
             then {'tag': 'synthetic', 'reason': 'declared:' || deciding_name(evidence, 'declared', policy.declared_ignore)}
         -- 4. marker
-        when policy.marker_decides and deciding_name(evidence, 'marker', policy.marker_ignore) is not null
+        when len(evidence) > 0 and policy.marker_decides
+             and deciding_name(evidence, 'marker', policy.marker_ignore) is not null
             then {'tag': 'synthetic', 'reason': 'marker:' || deciding_name(evidence, 'marker', policy.marker_ignore)}
         -- 5. style, unless a smaller matched part or weak evidence to the contrary makes it mixed
         when policy.style_decides and text_kind = 'prose' and words >= policy.style_min_words

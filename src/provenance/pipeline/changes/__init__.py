@@ -10,14 +10,28 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
 from provenance.store.catalogue import sql_text
 
 if TYPE_CHECKING:
-    from provenance.store import Commit
+    import datetime as dt
+
+    import duckdb
+
+    from provenance.policy import Policy
+    from provenance.store import Commit, Store
+
+AT_ONCE: Final = 250_000
+"""Records of a scan whose tags are compared in the commit that changes them: a quarter of a second. Of a larger scan
+they are compared afterwards."""
+
+_RECORDS: Final = (
+    "select coalesce(sum(rows), 0)::bigint from parts "
+    "where kind = 'observations' and group_id = ? and withdrawn_at is null"
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +96,7 @@ def recorded(
         commit.show_parts("matches")
         connection.execute(f"create temp table tags_after as {_tags()}")
         connection.execute(f"create temp table changed as {_sql('changed')}")
-        changes += _entered(commit, cause, cause_id)
+        changes += _enter(commit, cause, cause_id, _entries(connection))
         connection.execute("drop table tags_before; drop table tags_after; drop table changed")
     connection.execute("drop table affected")
 
@@ -95,24 +109,66 @@ def retagged(commit: Commit, scan_id: str, policy_id: str) -> list[Change]:
         scan_id: The scan.
         policy_id: The policy that is to be current.
     """
-    connection = commit.connection
-    connection.execute(f"create temp table changed as {_sql('retagged')}", [scan_id, policy_id])
+    before = _current_policy(commit.connection, scan_id)
     commit.insert("scan_policies", [{"scan_id": scan_id, "policy_id": policy_id}])
-    changes = _entered(commit, "retag", policy_id)
-    connection.execute("drop table changed")
-    return changes
+    return _enter(commit, "retag", policy_id, _turned(commit.connection, scan_id, policy_id, before))
 
 
-def _entered(commit: Commit, cause: str, cause_id: str | None) -> list[Change]:
-    """Sum up the table ``changed`` by what holds or was trained on its records, and enter the sums."""
-    connection = commit.connection
+def retag(store: Store, scan_id: str, policy: Policy) -> list[Change]:
+    """Make another policy the current one for a scan, and record what it makes of it.
+
+    Of a large scan the policy is current at once; what that changed is recorded in a second commit, as of the first.
+    """
+    with store.commit(f"retag {scan_id}") as commit:
+        policy_id = commit.add_policy(policy)
+        ((records,),) = commit.execute(_RECORDS, [scan_id]).fetchall()
+        if records <= AT_ONCE:
+            return retagged(commit, scan_id, policy_id)
+        before = _current_policy(commit.connection, scan_id)
+        commit.insert("scan_policies", [{"scan_id": scan_id, "policy_id": policy_id}])
+    with store.read() as connection:
+        rows = _turned(connection, scan_id, policy_id, before)
+    if not rows:
+        return []
+    with store.commit(f"changes by retag {scan_id}") as later:
+        return _enter(later, "retag", policy_id, rows, commit.recorded_at)
+
+
+def _current_policy(connection: duckdb.DuckDBPyConnection, scan_id: str) -> str | None:
+    found = connection.execute("select policy_id from current_policies where scan_id = ?", [scan_id]).fetchall()
+    return found[0][0] if found else None
+
+
+def _turned(
+    connection: duckdb.DuckDBPyConnection, scan_id: str, policy_id: str, before: str | None
+) -> list[dict[str, Any]]:
+    """Return the entries for a scan whose policy was another one before."""
+    if before in (None, policy_id):
+        return []
+    connection.execute(f"create temp table changed as {_sql('retagged')}", [scan_id, policy_id, before])
+    try:
+        return _entries(connection)
+    finally:
+        connection.execute("drop table changed")
+
+
+def _entries(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Sum up the table ``changed`` by what holds or was trained on its records."""
     answer = connection.execute(_sql("entries"))
     names = [column[0] for column in answer.description or ()]
-    rows: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
-    commit.insert(
-        "changes",
-        [{"cause": cause, "cause_id": cause_id, **{k: v for k, v in row.items() if k != "name"}} for row in rows],
-    )
+    return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+
+def _enter(
+    commit: Commit,
+    cause: str,
+    cause_id: str | None,
+    rows: list[dict[str, Any]],
+    recorded_at: dt.datetime | None = None,
+) -> list[Change]:
+    """Enter such sums, as of this commit or an earlier one."""
+    same = {"cause": cause, "cause_id": cause_id, "recorded_at": recorded_at}
+    commit.insert("changes", [same | {name: value for name, value in row.items() if name != "name"} for row in rows])
     return [Change(cause, cause_id, **row) for row in rows]
 
 

@@ -1,4 +1,4 @@
--- The records of a scan ($1) that have another tag under a policy ($2) than under the scan's current one.
+-- The records of a scan ($1) that have another tag under a policy ($2) than under another one ($3).
 select scan_id, record_id, words, tag_before, tag_after
 from (
     select record.scan_id, record.record_id, record.words,
@@ -11,9 +11,9 @@ from (
                  summary.synthetic_words, summary.match_share, summary.is_copy, summary.human_share,
                  summary.unverified_words, summary.unverified_share, later.settings).tag as tag_after
     from observations as record
-    join current_policies as earlier on earlier.scan_id = record.scan_id
+    cross join (select any_value(settings) as settings from policies where policy_id = $3) as earlier
     cross join (select any_value(settings) as settings from policies where policy_id = $2) as later
     left join match_summary as summary on summary.scan_id = record.scan_id and summary.record_id = record.record_id
-    where record.scan_id = $1 and earlier.policy_id <> $2
+    where record.scan_id = $1
 )
 where tag_after <> tag_before
