@@ -36,6 +36,20 @@ def test_forgetting_asks_does_and_shows(made):
     assert made("forget", "--finish").code == 0
 
 
+def test_status_counts_what_a_dataset_still_holds(made):
+    assert made("lineage", "add", "dataset", "d", "--scan", "a.jsonl").code == 0
+    (before,) = json.loads(made("status", "--json").out)["datasets"]
+    assert (before["records"], before["forgotten"]) == (4, 0)
+    assert made("forget", "--host", "host1.example", "--yes", "--reason", "asked to").code == 0
+    (after,) = json.loads(made("status", "--json").out)["datasets"]
+    assert (after["records"], after["forgotten"], after["digest"]) == (2, 2, before["digest"])
+    held = made("sql", "select count(*) from dataset_records", "-f", "csv").out.split()[1]
+    assert held == str(after["records"])
+    assert [line.split()[:3] for line in made("status").out.splitlines() if line.strip().startswith("d ")] == [
+        ["d", "2", "2"]
+    ]
+
+
 def test_a_query_has_limits(made):
     endless = "with recursive r as (select 1 as i union all select i + 1 from r) select count(*) from r"
     stopped = made("sql", endless, "--timeout", "1")

@@ -99,7 +99,6 @@ def test_a_query_that_fails_says_why(made, query, said):
     done = made("sql", query)
     assert done.code == 2
     assert said in done.err
-    assert "show tables" in done.err
     assert "fault of the program" not in done.err
 
 
@@ -109,3 +108,44 @@ def test_the_prompt_reads_queries_and_outlives_a_wrong_one(made, monkeypatch):
     assert done.code == 0
     assert done.out == '{"two": 2}\n{"three": 3}\n'
     assert "selct" in done.err
+
+
+def test_show_tables_names_each_once(made):
+    names = [row["name"] for row in json.loads(made("sql", "SHOW  tables;", "--json").out)]
+    assert names == sorted(set(names))
+    assert {"records", "sources", "datasets", "store_meta"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("query", "hint"),
+    [
+        ("from nothing", "show tables"),
+        ("select nothing from records", "describe records"),
+        ("selec 1", None),
+        ("select error('boom')", None),
+        ("select cast('x' as int)", None),
+        ("select length(1, 2, 3)", None),
+    ],
+)
+def test_only_a_wrong_name_is_answered_with_where_names_are(made, query, hint):
+    done = made("sql", query)
+    assert done.code == 2
+    assert ("provenance sql" in done.err) == (hint is not None)
+    assert hint is None or hint in done.err.splitlines()[-1]
+    assert "\\u" not in done.err
+
+
+def test_rows_too_wide_for_a_table_stand_one_value_a_line(made):
+    assert made("sql", "from records").out.startswith("no rows of record_id, content_id, ")
+    columns = ", ".join(f"{n} as a_rather_long_name_{n}" for n in range(12))
+    lines = made("sql", f"select {columns}, null as z from range(2)").out.splitlines()
+    assert lines[0] == "row 1"
+    assert [line.split() for line in lines[1:13]] == [[f"a_rather_long_name_{n}", str(n)] for n in range(12)]
+    assert lines[13:16] == ["  z", "", "row 2"]
+    assert made("sql", "select 1 as n where false").out.split() == ["n", "─"]
+
+
+def test_a_long_answer_is_cut_and_says_so(made):
+    done = made("sql", "select range as n from range(1001)")
+    assert done.out.split()[-1] == "999"
+    assert "first 1,000 rows" in done.err

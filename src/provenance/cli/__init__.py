@@ -16,6 +16,9 @@ _INTERRUPTED: Final = 130
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with the code that DESIGN promises: 0, 1 (gate), 2 (failure), 130 (interrupted)."""
+    from provenance.lean import leave_out_unused
+
+    leave_out_unused()
     sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
 
 

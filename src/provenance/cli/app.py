@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from provenance.cli import estimating, exchange, forget, gate, lineage, models, records, scanning, upkeep, variety
+from provenance.cli import (
+    estimating,
+    exchange,
+    forget,
+    gate,
+    lineage,
+    models,
+    records,
+    reporting,
+    scanning,
+    upkeep,
+    variety,
+)
 
 app = typer.Typer(
     name="provenance",
@@ -26,6 +38,7 @@ app.command("filter")(scanning.filter_records)
 app.command()(scanning.dedup)
 app.command()(scanning.retag)
 app.command()(estimating.estimate)
+app.command()(reporting.report)
 app.command()(variety.diversity)
 app.command()(variety.budget)
 app.command()(models.train)

@@ -145,8 +145,6 @@ def exposure(
     found, names = pipeline.exposure(model, as_of=as_of, store=store), pipeline.node_names(store=store)
     if json:
         output.emit_json([vars(item) for item in found])
-    elif not found:
-        output.emit("nothing that it was trained on is recorded")
     else:
         output.table(
             ("origin", "generation", "words", "share", "verified words", "written by"),

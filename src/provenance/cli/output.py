@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 _CELL: Final = 4000
 """Characters of a value that a table shows."""
 
+_NAMED: Final = 5
+"""Sources that a message names one by one."""
+_EXAMPLES: Final = 2
+
+_UNSEEN_WIDTH: Final = 140
+"""Characters of a line where no terminal says how many it has."""
+
 safe = escapes.terminal
 safe_lines = escapes.terminal_lines
 
@@ -78,6 +85,28 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+def answer(names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows as a table; where not even the names of the columns fit side by side, one value a line."""
+    if sum(len(name) + 2 for name in names) <= _width():
+        table(names, rows)
+        return
+    if not rows:
+        emit(f"no rows of {', '.join(map(safe, names))}")
+    longest = max(map(len, names))
+    for number, row in enumerate(rows, 1):
+        emit(f"{'' if number == 1 else chr(10)}row {number:,}")
+        for name, value in zip(names, row, strict=True):
+            emit(f"  {safe(name):<{longest}}  {_cell(value)}".rstrip())
+
+
+def _width() -> int:
+    if not sys.stdout.isatty():
+        return _UNSEEN_WIDTH
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[object]], title: str | None = None) -> None:
     """Print a table to stdout; numbers are set right."""
     from rich.box import SIMPLE_HEAD
@@ -93,8 +122,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[object]], title: str |
         grid.add_column(Text(safe(header)), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(Text(_cell(value)) for value in row))
-    width = None if sys.stdout.isatty() else 140
-    console = Console(file=sys.stdout, width=width, highlight=False)
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else _UNSEEN_WIDTH, highlight=False)
     if title is not None:  # as Text, so that square brackets in a name are not taken for markup
         console.print(Text(safe(title), style="bold"), soft_wrap=True)
     console.print(grid)
@@ -113,6 +141,27 @@ def _cell(value: object) -> str:
     if len(text) > _CELL:  # laying out megabytes takes minutes
         return f"{safe(text[:_CELL])}… ({len(text):,} characters)"
     return safe(value)
+
+
+def left_out(what: str, sources: Sequence[tuple[str, str]], query: str) -> None:
+    """Write to stderr which sources were left out and why; many of them by reason.
+
+    Args:
+        what: What became of them, such as ``not read``.
+        sources: URI of each, and the reason.
+        query: SQL that lists them.
+    """
+    reasons: dict[str, list[str]] = {}
+    for uri, reason in sources:
+        # An error names its place, which would make each one another reason.
+        reasons.setdefault(reason.replace(f" ({uri})", ""), []).append(uri)
+    few = len(sources) <= _NAMED
+    for reason, uris in sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0])):
+        named = ", ".join(map(safe, uris if few else uris[:_EXAMPLES]))
+        count = "" if few else f"{len(uris):,} sources, such as "
+        note(f"{what}: {count}{named}: {safe(reason)}")
+    if not few:
+        note(f'`provenance sql "{query}"` lists them')
 
 
 def size(count: float) -> str:

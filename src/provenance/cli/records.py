@@ -173,7 +173,7 @@ def _print_table(reader: pa.RecordBatchReader) -> None:
         rows += _tuples(batch)
         if len(rows) > _SHOWN:
             break
-    output.table(reader.schema.names, rows[:_SHOWN])
+    output.answer(reader.schema.names, rows[:_SHOWN])
     if len(rows) > _SHOWN:
         output.note(f"The first {_SHOWN:,} rows; another --format prints all.")
 

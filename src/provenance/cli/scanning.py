@@ -10,6 +10,7 @@ import typer
 
 from provenance.cli import output
 from provenance.cli.changes import changes_as_json, print_changes
+from provenance.cli.first import say_if_compiling
 from provenance.cli.options import (
     DEFAULT_STORE,
     DateColumn,
@@ -62,6 +63,7 @@ def scan(
     """Observe and tag every record: human, synthetic or unknown, with the reason."""
     from provenance import pipeline
 
+    say_if_compiling()
     with output.progress("scan") as progress:
         result = pipeline.scan(
             paths,
@@ -117,13 +119,20 @@ def _print_scan(result: ScanResult) -> None:
         f"{result.records:,} records, {result.rejects:,} rejected, {result.skipped:,} without text of their own, "
         f"from {len(result.sources):,} sources ({output.size(result.bytes)}) in {result.seconds:.1f} s"
     )
-    for source in result.sources:
-        if source.rejects and not source.records:
-            output.note(
-                f"nothing readable: {output.safe(source.uri)}: {source.rejects:,} rejected; table `rejects` says why"
-            )
-    for source in result.failed_sources:
-        output.note(f"not read: {output.safe(source.uri)}: {output.safe(source.error)}")
+    output.left_out(
+        "nothing readable",
+        [
+            (source.uri, "everything in it was rejected; table `rejects` says why")
+            for source in result.sources
+            if source.rejects and not source.records and source.error is None
+        ],
+        "select uri, rejects from sources where records = 0 and rejects > 0",
+    )
+    output.left_out(
+        "not read",
+        [(source.uri, str(source.error)) for source in result.failed_sources],
+        "select uri, error from sources where error is not null",
+    )
 
 
 def register(
@@ -151,6 +160,7 @@ def register(
 
     if synthetic == human:
         raise UsageError("Say who wrote the texts", next_step="Give either --synthetic --model NAME, or --human")
+    say_if_compiling()
     with output.progress("register") as progress:
         result = pipeline.register(
             paths,
@@ -281,8 +291,11 @@ def filter_records(
         f"{result.kept:,} records kept in {output.safe(result.out)}, "
         f"{result.dropped:,} dropped (listed in {output.safe(result.dropped_list)})"
     )
-    for place in result.unread_sources:
-        output.note(f"left out, because the scan could not read it to its end: {output.safe(place)}")
+    output.left_out(
+        "left out, because the scan could not read it to its end",
+        list(zip(result.unread_sources, result.unread_reasons, strict=True)),
+        "select uri, error from sources where error is not null",
+    )
     if result.dataset_id:
         output.emit(f"dataset {output.safe(result.dataset_id)}")
     return 0

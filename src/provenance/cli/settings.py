@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from provenance import bounded
 from provenance.errors import UsageError
 
+_MAX_BYTES: Final = 1 << 20
 _NAMED_POLICIES: Final = ("default", "strict", "lenient")  # as in provenance.policy, which `--help` need not load
 
 
@@ -34,8 +36,8 @@ def load(start: Path, commands: Mapping[str, Any]) -> dict[str, Any]:
     if path is None:
         return {}
     try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        settings = tomllib.loads(bounded.read(path, _MAX_BYTES).decode("utf-8").replace("\r\n", "\n"))
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
             f"The settings file can't be read: {error}", place=str(path), next_step="Mend or remove it"
         ) from error

@@ -32,7 +32,7 @@ def status(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int:
         [
             (
                 s["name"],
-                s["state"],
+                _state(s),
                 s["policy"],
                 s["sources"],
                 s["records"],
@@ -62,7 +62,8 @@ def status(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int:
         )
     if found["datasets"]:
         output.table(
-            ("dataset", "records", "digest"), [(d["name"], d["records"], d["digest"]) for d in found["datasets"]]
+            ("dataset", "records", "forgotten", "digest as sealed"),
+            [(d["name"], d["records"], d["forgotten"], d["digest"]) for d in found["datasets"]],
         )
     for commit in found["commits"][:3]:
         moment = f"{commit['recorded_at']:%Y-%m-%d %H:%M:%S}"
@@ -76,6 +77,12 @@ def status(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int:
         f"{output.size(found['bytes'])} on disk, catalogue {found['catalogue']}"
     )
     return 0
+
+
+def _state(scan: Mapping[str, Any]) -> str:
+    """A scan that ended without some of its sources is as good as another for the rest of them."""
+    count = scan["left_out"]
+    return f"done, {count:,} source{'s' * (count != 1)} left out" if scan["state"] == "failed" else scan["state"]
 
 
 _SILENT: Final = 120
