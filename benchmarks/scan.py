@@ -1,13 +1,14 @@
 """A whole scan beside the pipelines that one would write from peers today: same records, same core, one run.
 
 ``python benchmarks/scan.py --shared ../shared`` builds WET, JSONL, Parquet and WARC from real texts and pages
-(`scan_inputs.py`, or ``--texts FILES`` with a column ``text``), registers ``--references`` texts, and scans each input
-with ``provenance scan --jobs 1``: all kinds of evidence, parts, lineage and tags written. Peers get the same files:
-FastWARC or pyarrow and Resiliparse or Trafilatura, datasketch MinHash (bulk) asked against an LSH of
-``--peer-references`` texts, scikit-learn's HashingVectorizer and a linear model, pandas to Parquet; and datatrove's
-reader, MinHash stage and a filter with the same linear model (Parquet and JSONL). Every pipeline runs in processes of
-its own on one core. Rates and ratios are by processor time, children included, less that of a run over ten records
-(``--whole``: not less it): what starting, training the peers' model and filling their index costs once.
+(`scan_inputs.py`, or ``--texts FILES`` with a column ``text``) and registers ``--references`` texts, so many of them
+from the inputs that ``--copied`` of the inputs' texts are copies. ``provenance scan --jobs 1`` scans each input: all
+kinds of evidence; parts, lineage and tags written. Peers get the same files: FastWARC or pyarrow and Resiliparse or
+Trafilatura, datasketch MinHash (bulk) asked against an LSH of the same references (or ``--peer-references`` of them),
+scikit-learn's HashingVectorizer and a linear model, pandas to Parquet; and datatrove's reader, MinHash stage and a
+filter with the same linear model (Parquet and JSONL; it asks no index). Every pipeline runs in processes of its own on
+one core. Rates and ratios are by processor time, children included, less that of a run over ten records (``--whole``:
+not less it): what starting, training the peers' model and filling their index costs once.
 
 ``--growth 1 4 16`` scans inputs of so many times ``--mb``; ``--index 10000 1000000`` scans with so many references
 (made of random words). With ``--no-peers`` only ours runs.
@@ -30,7 +31,6 @@ import scan_inputs
 
 FORMS = ("warc.wet.gz", "jsonl.gz", "jsonl.zst", "parquet", "warc.gz")
 PEERS = ("resiliparse", "trafilatura", "datatrove")
-REPORTED = "figures"
 
 
 def pinned(command: list[str]) -> dict[str, float]:
@@ -57,10 +57,10 @@ def measure(command: list[str]) -> None:
 
 
 def ours(path: Path, store: Path, work: Path) -> dict[str, float]:
-    """Scan into a copy of a store that holds the references."""
+    """Scan into a copy of a store that holds the references; its files are immutable, so links to them will do."""
     fresh = work / "store"
     shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(store, fresh)
+    shutil.copytree(store, fresh, copy_function=os.link)
     used = pinned(
         [
             sys.executable,
@@ -76,7 +76,9 @@ def ours(path: Path, store: Path, work: Path) -> dict[str, float]:
     )
     import provenance as pv
 
-    used["records"], used["chars"] = pv.Store(fresh).sql("select count(*), sum(chars) from records").fetchall()[0]
+    asked = pv.Store(fresh)
+    used["records"], used["chars"] = asked.sql("select count(*), sum(chars) from records").fetchall()[0]
+    used["matched"] = asked.sql("select count(distinct record_id) from matches").fetchall()[0][0]
     return used
 
 
@@ -85,11 +87,11 @@ def peer(kind: str, path: Path, work: Path) -> dict[str, float]:
 
 
 def reading_alone(path: Path) -> float:
-    """Seconds to read a file and do nothing with it, as a library does it."""
-    began = time.perf_counter()
+    """Processor seconds to read a file and do nothing with it, as a library does it."""
+    began = time.process_time()
     for _ in texts_of(path, None):
         pass
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def texts_of(path: Path, extract):  # type: ignore[no-untyped-def]
@@ -220,37 +222,56 @@ def run_datatrove(path: Path, known: list[str], work: Path) -> None:
     stage.run(judge.run(documents, 0, 1), 0, 1)
 
 
-def prepare(options: argparse.Namespace, texts: list[str]) -> None:
-    work = options.work
-    source = random.Random(3)
-    sample = source.sample(texts, min(options.references, len(texts) // 2))
-    with (work / "known.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps({"text": text[:4000]}) + "\n" for text in sample)
-    with (work / "peer-known.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps({"text": text[:4000]}) + "\n" for text in sample[: options.peer_references])
-    registered(work / "known", work / "known.jsonl")
+def prepare(options: argparse.Namespace, copied: list[str], others: list[str]) -> None:
+    """Register texts of which some stand in the inputs, as many as make so many of their records copies."""
+    work, source = options.work, random.Random(3)
+    sample = source.sample(copied, min(options.references, round(options.copied * len(copied))))
+    sample += source.sample(others, min(len(others), options.references - len(sample)))
+    source.shuffle(sample)
+    name = f"known-{options.references}-{options.copied}"
+    options.known = work / name
+    lines = [json.dumps({"text": text[:4000]}) + "\n" for text in sample]
+    (work / "peer-known.jsonl").write_text("".join(lines[: options.peer_references]), encoding="utf-8")
+    if not (options.known / "CURRENT").exists():
+        (work / "known.jsonl").write_text("".join(lines), encoding="utf-8")
+        register(options.known, work / "known.jsonl", "known")
 
 
-def registered(store: Path, known: Path) -> Path:
+def register(store: Path, known: Path, name: str) -> None:
     import provenance as pv
 
-    if not (store / "CURRENT").exists():
-        pv.register(known, label="synthetic", model="bench-model", store=store)
-    return store
+    pv.register(known, label="synthetic", model="bench-model", name=name, store=store)
 
 
-def random_references(work: Path, texts: list[str], count: int) -> Path:
-    """A store with so many references of 90 words drawn from real texts."""
-    store = work / f"references-{count}"
-    known = work / f"references-{count}.jsonl"
+def random_references(work: Path, count: int) -> Path:
+    """A store with so many references of 128 random words, in one segment; what is made stays for later runs."""
+    import index_scale
+    import numpy as np
+
+    import provenance as pv
+    from provenance.index import build_segment
+    from provenance.pipeline import catalogue, compact_index
+
+    store, done = work / f"references-{count}", work / f"references-{count}.done"
+    if done.exists():
+        return store
     if not (store / "CURRENT").exists():
-        source = random.Random(count)
-        words = sorted({word for text in texts[:3000] for word in text.split() if word.isalpha()})[:50_000]
-        with known.open("w", encoding="utf-8") as file:
-            for _ in range(count):
-                file.write(json.dumps({"text": " ".join(source.choices(words, k=90))}) + "\n")
-        registered(store, known)
-        known.unlink()
+        register(store, work / "peer-known.jsonl", "known")
+    opened = pv.Store(store)
+    folder = catalogue.index_folder(opened)
+    live, _ = catalogue.live_segments(opened)
+    for part in range(len(live) - 1, -(-count // index_scale.SEGMENT)):
+        size = min(index_scale.SEGMENT, count - part * index_scale.SEGMENT)
+        made = build_segment(folder, index_scale.references(np.random.default_rng([count, part]), size, f"set-{part}"))
+        with opened.commit("random references") as commit:
+            row = {"segment_id": made.id, "path": f"index/segments/{made.id}", "set_id": made.sets[0].set_id}
+            commit.insert("segments", [{**row, "reference_count": size}])
+    compact_index(store=store)
+    live, _ = catalogue.live_segments(opened)
+    for segment in (store / "index" / "segments").iterdir():
+        if segment.name not in live:
+            shutil.rmtree(segment)
+    done.touch()
     return store
 
 
@@ -275,11 +296,15 @@ def compare(options: argparse.Namespace, texts: list[str], store: Path, idle: fl
         mine = ours(path, store, options.work)
         megabytes = size["text_bytes"] / 1e6 if form in forms else mine["chars"] / 1e6
         alone = reading_alone(path)
-        print(f"\n## {form}: {mine['records']:.0f} records, {megabytes:.1f} MB of text; reading alone {alone:.2f} s\n")
+        share = mine["matched"] / mine["records"]
+        print(
+            f"\n## {form}: {mine['records']:.0f} records, {megabytes:.1f} MB of text; {share:.1%} of the records "
+            f"match; reading alone {alone:.2f} s\n"
+        )
         print(HEAD)
         print(line("provenance", mine, idle, megabytes, mine["records"]), flush=True)
         for kind in options.peers:
-            if (kind == "trafilatura" and form != "warc.gz") or (kind == "datatrove" and ".warc" in form):
+            if (kind == "trafilatura" and form != "warc.gz") or (kind == "datatrove" and "warc" in form):
                 continue  # texts need no extractor; datatrove's reader of crawl files needs libmagic
             used = peer(kind, path, options.work)
             ratio = (used["processor"] - options.peer_idle[kind]) / max(1e-3, mine["processor"] - idle)
@@ -310,7 +335,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="times the 500 real pages are taken")
     parser.add_argument("--forms", nargs="*", choices=FORMS, default=FORMS)
     parser.add_argument("--references", type=int, default=10_000)
-    parser.add_argument("--peer-references", type=int, default=2_000)
+    parser.add_argument("--copied", type=float, default=0.02, help="share of the inputs' texts that are registered")
+    parser.add_argument("--peer-references", type=int, help="as many as ours, if left out")
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=PEERS)
     parser.add_argument("--no-peers", dest="peers", action="store_const", const=())
     parser.add_argument("--growth", type=int, nargs="*", default=[])
@@ -318,28 +344,29 @@ def main() -> None:
     parser.add_argument("--whole", action="store_true", help="don't take off what a run over ten records costs")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    texts = scan_inputs.real_texts(options.shared, options.texts)
-    prepare(options, texts)
+    options.peer_references = options.peer_references or options.references
+    texts, copied, others = scan_inputs.real_texts(options.shared, options.texts)
+    prepare(options, copied, others)
     ten = scan_inputs.write_texts(options.work, texts[:10], 1, ["parquet"])["parquet"]
-    ours(ten, options.work / "known", options.work)
-    idle = ours(ten, options.work / "known", options.work)["processor"]
+    ours(ten, options.known, options.work)
+    idle = ours(ten, options.known, options.work)["processor"]
     options.peer_idle = {kind: peer(kind, ten, options.work)["processor"] for kind in options.peers}
     print(f"a run over {len(texts[:10])} records at most: ours {idle:.2f} s; {options.peer_idle}")
     if options.whole:
         idle, options.peer_idle = 0.0, dict.fromkeys(options.peer_idle, 0.0)
     if options.forms:
-        compare(options, texts, options.work / "known", idle)
+        compare(options, texts, options.known, idle)
     for times in options.growth:
         path = scan_inputs.write_texts(options.work, texts, options.mb * times << 20, ["parquet"])["parquet"]
         size = json.loads((options.work / f"{options.mb * times}mb.size.json").read_text())
         print(f"\n## input ×{times}\n\n{HEAD}" if times == options.growth[0] else "", end="\n")
-        used = ours(path, options.work / "known", options.work)
+        used = ours(path, options.known, options.work)
         print(line(f"×{times}", used, idle, size["text_bytes"] / 1e6, used["records"]), flush=True)
     for count in options.index:
         path = scan_inputs.write_texts(options.work, texts, options.mb << 20, ["parquet"])["parquet"]
         size = json.loads((options.work / f"{options.mb}mb.size.json").read_text())
         print(f"\n## index\n\n{HEAD}" if count == options.index[0] else "", end="\n")
-        used = ours(path, random_references(options.work, texts, count), options.work)
+        used = ours(path, random_references(options.work, count), options.work)
         print(line(f"{count:,} references", used, idle, size["text_bytes"] / 1e6, used["records"]), flush=True)
 
 

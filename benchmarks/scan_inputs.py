@@ -24,17 +24,28 @@ HOSTS = 5_000
 _SENTENCE = re.compile(r"(?<=[.!?。])\s+")
 
 
-def real_texts(shared: Path, files: list[Path]) -> list[str]:
-    """Texts to build from: given Parquet files with a column ``text``, else those of the shared data."""
+USED = 60_000
+"""Texts of the shared data that inputs are made of; the others are for references."""
+
+
+def real_texts(shared: Path, files: list[Path]) -> tuple[list[str], list[str], list[str]]:
+    """Texts to build inputs from; of these, those that may be registered; and texts that stand in no input.
+
+    From given Parquet files with a column ``text`` (one in ten stands in no input), else from the shared data.
+    """
     if files:
-        return [text for file in files for text in pq.read_table(file, columns=["text"])["text"].to_pylist() if text]
+        tables = (pq.read_table(file, columns=["text"])["text"].to_pylist() for file in files)
+        found = [text for table in tables for text in table if text]
+        used = [text for number, text in enumerate(found) if number % 10]
+        return used, used, found[::10]
     texts: list[str] = []
     for pool in ("train", "dev"):
         for path in sorted((shared / "data" / "labelled" / pool).glob("*.parquet")):
             found = pq.read_table(path, columns=["text"])["text"].to_pylist()
             texts += [text for text in found if text and len(text) > 300]
     random.Random(SEED).shuffle(texts)
-    del texts[60_000:]
+    others = texts[USED:]
+    del texts[USED:]
     pages = [text for text in map(visible_text, html_pages(shared)) if len(text) > 300]
     mean_page = sum(map(len, pages)) / len(pages)
     mean_text = sum(map(len, texts)) / len(texts)
@@ -44,7 +55,7 @@ def real_texts(shared: Path, files: list[Path]) -> list[str]:
         mixed.append(text)
         if number % step == 0:
             mixed.append(varied(pages[number // step % len(pages)], number // step // len(pages)))
-    return mixed
+    return mixed, texts, others
 
 
 def html_pages(shared: Path) -> Iterator[bytes]:
