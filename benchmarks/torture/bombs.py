@@ -382,7 +382,7 @@ BOMBS = (
         in_lines(lambda scale: repeated(b"[", 10_000_000 // scale)),
     ),
     Bomb("60 MB of empty arrays.jsonl", "too-many-values", in_lines(values_line)),
-    Bomb("10 rows of 100 MB in a page.parquet", "too-long", parquet(long_rows)),
+    Bomb("10 rows of 100 MB in a page.parquet", "too-long|ratio", parquet(long_rows)),
     Bomb("600 MB in a page.parquet", "too-long", parquet(one_page)),
     Bomb("1 MB in a dictionary, 20,000 times.parquet", "ratio", parquet(same_row)),
     Bomb(

@@ -18,4 +18,4 @@ SPEC.loader.exec_module(FUZZ)
 @pytest.mark.parametrize("target", FUZZ.TARGETS)
 def test_seeds(target):
     for content in FUZZ.seeds(target):
-        FUZZ.TARGETS[target](content)
+        FUZZ.TARGETS[target].check(content)

@@ -243,11 +243,11 @@ EXTRACT, OBSERVE = crawl.extract, observe.observe
 
 
 def scan_with_broken_parts(task):
-    crawl.extract, worker.observe = extract_or_break, observe_or_break
+    crawl.extract, observe.observe = extract_or_break, observe_or_break
     try:
         yield from worker.scan_shard(task)
     finally:
-        crawl.extract, worker.observe = EXTRACT, OBSERVE
+        crawl.extract, observe.observe = EXTRACT, OBSERVE
 
 
 def test_records_that_break_a_worker_are_found_and_rejected_and_their_neighbours_read(

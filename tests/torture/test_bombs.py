@@ -29,7 +29,7 @@ def test_bombs(part, tmp_path, monkeypatch):
         with path.open("wb") as stream:
             bomb.write(stream, 1 if bomb.reason == "html" else 50)
         caps = CAPS | ({"max_decoded_bytes": 8 << 20} if bomb.reason == "html" else {})
-        caps |= {"max_record_bytes": 1 << 20} if bomb.name.endswith("parquet") else {}
+        caps |= {"max_record_bytes": 1 << 20, "max_page_bytes": 10 << 20} if bomb.name.endswith("parquet") else {}
         tally = Tally()
         began = time.monotonic()
         source = Source(str(path), path.name, path.stat().st_size)

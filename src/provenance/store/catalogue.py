@@ -88,8 +88,8 @@ def quiet(
     return connection
 
 
-def apart(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open a catalogue that may be a stranger's as ``theirs``, beside an empty database.
+def attached(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a database that may be a stranger's as ``theirs``, beside an empty one.
 
     So none of its macros stands in for a function of DuckDB's, and no view of it reaches a file or the network.
     """
@@ -100,12 +100,22 @@ def apart(path: Path) -> duckdb.DuckDBPyConnection:
         connection.execute("set enable_external_access = false")
         connection.execute(f"attach '{name}' as theirs (read_only)")
         connection.execute("set lock_configuration = true")
+    except duckdb.Error as error:
+        connection.close()
+        if not path.exists():
+            raise FileNotFoundError(str(path)) from error
+        raise _unreadable(path, error) from error
+    return connection
+
+
+def apart(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a catalogue, as `attached`; it has to be of a version that this program knows."""
+    connection = attached(path)
+    try:
         rows = connection.execute("select value from theirs.main.store_meta where key = 'schema_version'").fetchall()
         there = int(rows[0][0])
     except (duckdb.Error, LookupError, TypeError, ValueError) as error:
         connection.close()
-        if not path.exists():
-            raise FileNotFoundError(str(path)) from error
         raise _unreadable(path, error) from error
     if there > SCHEMA_VERSION:
         connection.close()

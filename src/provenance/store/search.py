@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from provenance.errors import UsageError
-from provenance.store.catalogue import apart
+from provenance.store.catalogue import attached
 
 _WINDOW: Final = 8
 _AT_ONCE: Final = 1 << 22
@@ -117,7 +117,7 @@ def _decompressed(path: Path) -> Iterator[Any]:
             for batch in file.iter_batches(_ROWS, use_threads=False):
                 yield from _texts(batch)
     elif path.suffix == ".duckdb":
-        with apart(path) as connection:
+        with attached(path) as connection:
             tables = connection.execute(
                 "select table_name from duckdb_tables() where not internal and database_name = 'theirs'"
             ).fetchall()
