@@ -301,8 +301,9 @@ def deflated_zeros(scale: int, archive: Any) -> None:
     """A member that inflates to 4 GB of zeros."""
     import zipfile
 
-    with archive.open(zipfile.ZipInfo("archive/zeros.warc"), "w", force_zip64=True) as member:
-        member._compressor = zlib.compressobj(9, wbits=-15)
+    entry = zipfile.ZipInfo("archive/zeros.warc")
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    with archive.open(entry, "w", force_zip64=True) as member:
         for piece in repeated(b"\0" * 1024, 4_000_000_000 // scale):
             member.write(piece)
 
