@@ -92,7 +92,15 @@ def fuzz(name: str, seconds: int, corpus: Path, plain: bool) -> None:
         f"-artifact_prefix={corpus.parent / name}.found-",
     ]
     options = {"custom_mutator": target.mutate} if target.mutate else {}
-    atheris.Setup([sys.argv[0], *flags, str(corpus)], target.check, **options)
+
+    def check(content: bytes) -> None:
+        try:
+            target.check(content)
+        except BaseException:  # the process may die of its threads before libFuzzer writes
+            (corpus.parent / f"{name}.found-{zlib.crc32(content):08x}").write_bytes(content)
+            raise
+
+    atheris.Setup([sys.argv[0], *flags, str(corpus)], check, **options)
     atheris.Fuzz()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from provenance.readers import ReadOptions, pages, thrift
@@ -113,14 +115,38 @@ def test_broken_metadata_is_refused_and_nothing_else(noise, place, byte):
     for data in (noise, header[:place] + bytes([byte]) + header[place + 1 :] + noise):
         try:
             fields, end = thrift.read_struct(data, 0, PAGE)
-        except (thrift.Malformed, IndexError):
+        except (thrift.MalformedError, IndexError):
             continue
         assert end <= len(data)
         assert set(fields) <= set(PAGE)
 
 
 def test_metadata_nested_without_end_is_refused():
-    with pytest.raises(thrift.Malformed):
+    with pytest.raises(thrift.MalformedError):
         thrift.read_struct(b"\x1c" * 1_000, 0, {})
-    with pytest.raises(thrift.Malformed):
+    with pytest.raises(thrift.MalformedError):
         thrift.read_struct(b"\x19" + b"\x19" * 1_000, 0, {1: None})
+    with pytest.raises(thrift.MalformedError):
+        thrift.read_struct(b"\x1b" + b"\x01\xbb" * 1_000, 0, {1: None})
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 26), st.integers(0, 255))
+@example(0, 0x1C)  # what says which kind of page it is, as a struct
+@example(0, 0x19)  # as a list
+def test_a_page_header_with_fields_of_other_types_is_refused_or_read(place, byte):
+    header = bytearray.fromhex("150015ea9c0115ae0215b2a5c2d60b2c15b80b150015061506000000")
+    header[place] = byte
+    with contextlib.suppress(thrift.MalformedError):
+        page = pages._page(io.BytesIO(bytes(header) + b"\x00" * 40), 0)
+        assert all(isinstance(value, int) for value in page)
+
+
+@pytest.mark.parametrize("kind", range(1, 14))
+def test_a_footer_with_a_field_of_another_type_is_refused_or_read(tmp_path, kind):
+    for depth, begin in enumerate(["", "491c", "491c191c", "491c191c3c"]):
+        path = tmp_path / f"{depth}.parquet"
+        footer = bytes.fromhex(begin) + bytes([(4, 1, 3, 3)[depth] << 4 | kind]) + bytes(40)
+        path.write_bytes(b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+        with contextlib.suppress(thrift.MalformedError):
+            assert all(isinstance(chunk, pages.Chunk) for group in pages.chunks_of(str(path)) for chunk in group)

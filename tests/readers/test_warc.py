@@ -10,7 +10,7 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator as Warcio
 
 from provenance.readers.grammar import parse_headers
-from provenance.readers.warc import SHARED_MEMBER
+from provenance.readers.progress import SHARED_MEMBER
 
 
 def texts(rows: list[dict]) -> list[str]:

@@ -17,7 +17,9 @@ from provenance.readers.grammar import WARC, Grammar
 from provenance.readers.marks import Span
 from provenance.readers.options import Positions, ReadOptions, Source, Tally
 from provenance.readers.pieces import Piece, Place, opened, pieces
-from provenance.readers.warc import SHARED_MEMBER, Frame, frames
+from provenance.readers.progress import SHARED_MEMBER
+from provenance.readers.step import Frame
+from provenance.readers.warc import frames
 from provenance.text.html import MAX_VALUE_CHARS, PageRefused, decode, extract
 
 _HTML: Final = frozenset({"text/html", "application/xhtml+xml", "application/vnd.wap.xhtml+xml"})

@@ -96,12 +96,12 @@ def _chunks_of(path: str, size: int, _: int) -> tuple[tuple[Chunk, ...], ...]:
     try:
         fields, _ = read_struct(footer, 0, _FOOTER)
         return tuple(tuple(_chunk(column.get(3, {})) for column in group.get(1, ())) for group in fields.get(4, ()))
-    except (IndexError, AttributeError) as error:
+    except (IndexError, AttributeError, TypeError) as error:  # a struct, list or number where another should be
         raise MalformedError("the footer's metadata is broken") from error
 
 
 def _chunk(fields: dict[int, object]) -> Chunk:
-    numbers = {number: value for number, value in fields.items() if isinstance(value, int)}
+    numbers = _numbers(fields)
     path = fields.get(3)
     first = path[0] if isinstance(path, list) and path and isinstance(path[0], bytes) else b""
     data, dictionary = numbers.get(9, 0), numbers.get(11, 0)
@@ -195,11 +195,19 @@ def _page(file: BinaryIO, at: int) -> _Page:
             if len(data) < step:
                 break
             continue
-        kind = fields.get(1, -1)
-        inner = fields.get({_DATA: 5, _DICTIONARY: 7, _DATA_2: 8}.get(kind, 0), {})
+        numbers = _numbers(fields)
+        kind = numbers.get(1, -1)
+        inner = _numbers(fields.get({_DATA: 5, _DICTIONARY: 7, _DATA_2: 8}.get(kind, 0)))
         encoding = inner.get(2 if kind == _DATA else 4, 0)
-        return _Page(kind, encoding, inner.get(1, 0), fields.get(2, -1), fields.get(3, -1), at + length)
+        return _Page(kind, encoding, inner.get(1, 0), numbers.get(2, -1), numbers.get(3, -1), at + length)
     raise MalformedError("a page header is broken")
+
+
+def _numbers(fields: object) -> dict[int, int]:
+    """Those fields of a struct that are numbers, as its bytes say; none if it is no struct."""
+    if not isinstance(fields, dict):
+        return {}
+    return {number: value for number, value in fields.items() if isinstance(value, int)}
 
 
 def _longest(file: BinaryIO, chunk: Chunk, page: _Page, rows: int) -> int:

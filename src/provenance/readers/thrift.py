@@ -31,8 +31,6 @@ def read_struct(data: bytes | memoryview, at: int, wanted: Wanted, depth: int = 
         MalformedError: It is broken or nested too deeply.
         IndexError: ``data`` ends within it.
     """
-    if depth > _MAX_DEPTH:
-        raise MalformedError("metadata nested too deeply")
     found: dict[int, Any] = {}
     number = 0
     while head := data[at]:
@@ -53,6 +51,8 @@ def read_struct(data: bytes | memoryview, at: int, wanted: Wanted, depth: int = 
 
 
 def _value(data: bytes | memoryview, at: int, kind: int, wanted: Wanted, keep: bool, depth: int) -> tuple[Any, int]:
+    if depth > _MAX_DEPTH:
+        raise MalformedError("metadata nested too deeply")
     if kind in (_I16, _I32, _I64):
         return _signed(data, at)
     if kind == _BINARY:

@@ -22,8 +22,8 @@ from provenance.readers.detect import detect_place
 from provenance.readers.open import grammar_of
 from provenance.readers.options import Positions, ReadOptions, Source, Tally
 from provenance.readers.pieces import opened
+from provenance.readers.progress import SHARED_MEMBER
 from provenance.readers.streams import Stream
-from provenance.readers.warc import SHARED_MEMBER
 
 MEMBER: Final = 1 << 40
 """Positions of one member lie below this; a longer member is refused."""
