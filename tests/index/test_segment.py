@@ -150,3 +150,32 @@ def test_a_posting_costs_at_most_13_bytes(tmp_path, register, words):
     for kind in ("band", "passage"):
         size = sum(array.nbytes for name, array in segment.arrays.items() if name.startswith(kind))
         assert size / len(segment[f"{kind}_keys"]) <= 13
+
+
+def test_the_bytes_of_a_segment_are_those_of_its_format(tmp_path, register):
+    """Segments outlive the program that wrote them: if this changes, FORMAT_VERSION has to, and a migration is due."""
+    assert FORMAT_VERSION == 1
+    source = [(k * 2654435761) % (1 << 32) for k in range(1, 400)]
+    texts = [source[:90], source[40:160], source[100:103], [], source[7:27] * 3, source[200:380]]
+    segment = register(texts, "set", names=["b", "a", "é", "d", "c", "long name"])
+    entries = json.loads((tmp_path / segment.id / "segment.json").read_text())["arrays"]
+    assert all(entry["offset"] % 64 == 0 for entry in entries.values())
+    assert {name: (entry["count"], entry["xxh3"][:8]) for name, entry in entries.items()} == {
+        "band_directory": (75, "5b60e359"),
+        "band_keys": (125, "4a22f8f2"),
+        "band_texts": (125, "0126185b"),
+        "check_directory": (2, "286af50b"),
+        "check_keys": (6, "73b158d4"),
+        "checks": (96, "c8de620f"),
+        "content_ids": (96, "8775b9a1"),
+        "passage_directory": (9, "72840277"),
+        "passage_keys": (53, "3d4e3d7d"),
+        "passage_positions": (53, "05ce182b"),
+        "passage_texts": (53, "b0ed99fd"),
+        "reference_id_bytes": (15, "887a9eaf"),
+        "reference_id_offsets": (7, "19f7ac46"),
+        "reference_offsets": (7, "4863502d"),
+        "reference_sets": (6, "10e45c7c"),
+        "token_offsets": (7, "728751fb"),
+        "tokens": (453, "642dd94c"),
+    }

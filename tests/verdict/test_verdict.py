@@ -112,6 +112,12 @@ RULES = [
     ("matched with too few words", {**matched(1.0, 24, True), "words": 24}, "unknown", "too-short"),
     ("matched and of human style", {**matched(0.25, 60), **style(1.0, 0.0)}, "synthetic", "match:passage"),
     ("unverified at the threshold", {"unverified_share": 0.5, "unverified_words": 100}, "synthetic", "match:passage"),
+    (
+        "unverified at the fewest words",
+        {"unverified_share": 1.0, "unverified_words": 50, "words": 50},
+        "synthetic",
+        "match:passage",
+    ),
     ("unverified below it", {"unverified_share": 0.49, "unverified_words": 98}, "unknown", "mixed"),
     (
         "unverified with too few words",
@@ -142,6 +148,9 @@ RULES = [
     ("style at the fewest words", {**style(0.001, 0.9), "words": 50}, "synthetic", "style"),
     ("style with too few words", {**style(0.001, 0.9), "words": 49}, "unknown", "too-short"),
     ("style of code", {**style(0.001, 0.9), "text_kind": "code"}, "unknown", "not-prose"),
+    ("human style at the fewest words", {**style(0.5, 0.01), "words": 50}, "human", "style"),
+    ("human style with too few words", {**style(0.5, 0.01), "words": 49}, "unknown", "too-short"),
+    ("human style of code", {**style(0.5, 0.01), "text_kind": "code"}, "unknown", "not-prose"),
     ("both tails", style(0.0, 0.0), "synthetic", "style"),
     # 6. mixed, and what is missing
     (
@@ -157,6 +166,12 @@ RULES = [
         "style",
     ),
     ("a smaller matched part", {**matched(0.2, 50), **style(0.5, 0.01)}, "unknown", "mixed"),
+    (
+        "a smaller part by the fingerprint alone",
+        {"unverified_share": 0.4, "unverified_words": 50, **style(0.5, 0.01)},
+        "unknown",
+        "mixed",
+    ),
     ("a still smaller part", {**matched(0.245, 49), **style(0.5, 0.01)}, "human", "style"),
     ("a smaller part in synthetic style", {**matched(0.2, 50), **style(0.001, 0.9)}, "synthetic", "style"),
     ("too short", {"words": 49}, "unknown", "too-short"),
@@ -186,6 +201,11 @@ def test_each_rule_and_its_boundaries(judge, row, tag, reason):
         (at("2010-01-01"), {"dated_trust": []}, "unknown", "language-not-calibrated"),
         (at("2020-06-30"), {"dated_before": dt.date(2020, 7, 1)}, "human", "dated"),
         (matched(0.3, 60), {"matched_share": 0.31}, "unknown", "mixed"),
+        # Nothing matched counts as no words, and no evidence as no weight.
+        ({"human_share": 0.5}, {"matched_mixed_words": 1}, "human", "match:human-reference"),
+        ({"human_share": 0.5, **UNSURE}, {"matched_mixed_words": 0}, "unknown", "inconclusive"),
+        (style(0.5, 0.01), {"style_conflict_weight": 0.5}, "human", "style"),
+        (style(0.5, 0.01), {"style_conflict_weight": 0.0}, "unknown", "mixed"),
     ],
 )
 def test_the_policy_switches_rules_off_and_moves_their_numbers(judge, row, change, tag, reason):
@@ -321,3 +341,9 @@ def test_weights_add_up_in_log_odds(judge):
     # Half of the words are more than the share that decides: the match weighs fully.
     odds = math.log(0.4 / 0.6) + 1.5 + 6.0 + 9.0
     assert judge(row, DEFAULT)[2] == pytest.approx(1 / (1 + math.exp(-odds)))
+
+
+def test_a_date_before_language_models_speaks_for_a_person(judge):
+    score = judge({**PLAIN, **at("2018-12-31")}, DEFAULT)[2]
+    prior = judge({**PLAIN, **at("2019-01-01")}, DEFAULT)[2]
+    assert math.log(score / (1 - score)) == pytest.approx(math.log(prior / (1 - prior)) - 9.0)
