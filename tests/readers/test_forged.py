@@ -102,12 +102,13 @@ def digest_of(block: bytes) -> str:
         (b"\n\r\nHTTP", b"\nHTTP"),
     ],
 )
-def test_a_header_that_found_its_end_in_the_payload(read, record, lost_from, lost_to):
+@pytest.mark.parametrize("packed", [bytes, gzip.compress])
+def test_a_header_that_found_its_end_in_the_payload(read, record, lost_from, lost_to, packed):
     """What is left is a file of whole records, one of which is forged: the header that was joined of two tells."""
     http = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<p>abc\r\n\r\n"
     carrier = record(http + forged(record), "response", WARC_Date=HONEST)
     damaged = carrier[: carrier.index(lost_from)] + carrier[carrier.index(lost_to) :]
-    rows, _ = read(record("first", WARC_Date=HONEST) + damaged + record("last", WARC_Date=HONEST))
+    rows, _ = read(packed(record("first", WARC_Date=HONEST) + damaged + record("last", WARC_Date=HONEST)), "x.warc")
     check(rows)
     assert {"first", "last"} <= {row["raw"] for row in rows}
     assert any(row["own_id"] == "urn:forged" for row in rows)

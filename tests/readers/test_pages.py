@@ -85,6 +85,28 @@ def test_a_page_above_the_cap_costs_its_row_group(read, tmp_path):
     assert [(reject.position, reject.reason) for reject in tally.rejects] == [(1, "too-long")]
 
 
+@pytest.mark.parametrize("column", ["url", "date"])
+def test_a_page_of_a_column_in_a_struct_is_held_to_the_cap(read, tmp_path, column):
+    path = tmp_path / "x.parquet"
+    values = ["x" * 100_000] if column == "url" else pa.array(range(100_000), pa.int64())
+    meta = pa.StructArray.from_arrays([values], [column])
+    table = pa.table({"text": ["t"] * len(meta), "meta": meta})
+    pq.write_table(table, path, use_dictionary=False, compression="none")
+    rows, tally = read(path, max_page_bytes=50_000)
+    assert rows == []
+    assert {reject.reason for reject in tally.rejects} == {"too-long"}
+
+
+def test_a_page_that_says_it_reaches_beyond_its_chunk_is_refused(tmp_path):
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"text": ["t" * 90] * 9}), path, use_dictionary=False, compression="none")
+    chunk = chunk_of(path)
+    pages.rows_at_once(str(path), [(chunk, False)], 9, ReadOptions())
+    for fewer in (150, 400):
+        with pytest.raises(thrift.MalformedError):
+            pages.rows_at_once(str(path), [(chunk._replace(size=chunk.size - fewer), False)], 9, ReadOptions())
+
+
 def test_rows_beyond_the_ratio_are_rejects(read, tmp_path, monkeypatch):
     monkeypatch.setattr("provenance.readers.parquet._FREE", 1 << 16)
     path = tmp_path / "x.parquet"

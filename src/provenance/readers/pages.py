@@ -30,6 +30,9 @@ _WALKED: Final = 16 << 20
 """A larger dictionary is not looked through for its longest value: that may be all of it."""
 
 _MOST_PAGES: Final = 200_000
+_UNCOUNTED: Final = 100
+"""Bytes that old writers leave out of a chunk's size: the header of its dictionary."""
+
 _HEADER_STEPS: Final = (1 << 9, 1 << 13, 1 << 17, 1 << 24)
 _FOOTER: Final[Wanted] = {4: {1: {3: {1: None, 3: None, 4: None, 5: None, 7: None, 9: None, 11: None}}}}
 _PAGE: Final[Wanted] = {1: None, 2: None, 3: None, 5: {1: None, 2: None}, 7: {1: None}, 8: {1: None, 4: None}}
@@ -129,6 +132,8 @@ def rows_at_once(path: str, columns: Sequence[tuple[Chunk, bool]], rows: int, op
                 raise PagesRefused("too-many-values", f"{chunk.values} values in column {chunk.column!r}")
             if chunk.kind == _BYTE_ARRAY or many:
                 rows = _rows(file, chunk, rows, many, options)
+            else:
+                _pages(file, chunk, options)
     return rows, options.max_ratio * sum(max(0, chunk.size) for chunk, _ in columns)
 
 
@@ -177,7 +182,8 @@ def _pages(file: BinaryIO, chunk: Chunk, options: ReadOptions) -> list[_Page]:
         page = _page(file, at)
         if page.size > options.max_page_bytes:
             raise PagesRefused("too-long", f"a page of {page.size} bytes, more than {options.max_page_bytes}")
-        if min(page.size, page.stored, page.values) < 0 or len(pages) == _MOST_PAGES:
+        beyond = page.body + page.stored > end + _UNCOUNTED
+        if min(page.size, page.stored, page.values) < 0 or beyond or len(pages) == _MOST_PAGES:
             raise MalformedError(f"page headers of column {chunk.column!r} are broken")
         pages.append(page)
         values += page.values if page.kind in (_DATA, _DATA_2) else 0

@@ -15,6 +15,7 @@ from provenance import schema
 from provenance.errors import SourceError, UsageError
 from provenance.readers.batches import at_positions, declaration_lists
 from provenance.readers.card import card_declarations
+from provenance.readers.cells import as_strings, as_text, values_of
 from provenance.readers.columns import Columns, declaration, resolve
 from provenance.readers.dates import EPOCH, FIRST_PAGE, LAST, parse_date
 from provenance.readers.marks import Span
@@ -160,13 +161,13 @@ def bounds(
     if is_remote(source.location):  # to look at its pages is to transfer the file twice
         return size, options.max_source_bytes
     leaves = [file.schema.column(index) for index in range(len(file.schema))]
-    chunks = chunks_of(source.location)[group]
-    if len(chunks) != len(leaves):
+    chunks = chunks_of(source.location)[group : group + 1]
+    if [len(each) for each in chunks] != [len(leaves)]:  # a footer that is broken can be read in two ways
         raise OSError("the row group has other columns than the schema")
     named = [
         (chunk, leaf.max_repetition_level > 0)
-        for chunk, leaf in zip(chunks, leaves, strict=True)
-        if paths is None or chunk.column in paths
+        for chunk, leaf in zip(chunks[0], leaves, strict=True)
+        if paths is None or any(f"{leaf.path}.".startswith(f"{path}.") for path in paths)
     ]
     rows, most = rows_at_once(source.location, named, size, options)
     return rows, max(_FREE, most)
@@ -219,7 +220,7 @@ def raw_batches(
     text = _column(rows, columns.text)
     if isinstance(text.type, pa.DictionaryType):
         text = text.dictionary_decode()
-    text, bad_bytes = _as_text(text)
+    text, bad_bytes = as_text(text)
     sizes = pc.fill_null(pc.binary_length(text), 0).to_numpy(zero_copy_only=False).astype(np.int64)
     missing = pc.is_null(text).to_numpy(zero_copy_only=False)
     overlong = sizes > options.max_record_bytes
@@ -267,25 +268,6 @@ def _cuts(sizes: np.ndarray[Any, np.dtype[np.int64]], limit: int) -> Iterator[tu
         start = stop
 
 
-def _as_text(column: pa.Array) -> tuple[pa.Array, set[int]]:
-    """The column as large_string, and the rows whose bytes are no UTF-8 (null in the result)."""
-    try:
-        cast = column.cast(pa.large_string())
-        cast.validate(full=True)
-        return cast, set()
-    except pa.ArrowInvalid:
-        raw = column.cast(pa.large_binary(), safe=False)
-        texts: list[str | None] = []
-        bad: set[int] = set()
-        for index, value in enumerate(raw.to_pylist()):
-            try:
-                texts.append(None if value is None else value.decode())
-            except UnicodeDecodeError:
-                texts.append(None)
-                bad.add(index)
-        return pa.array(texts, pa.large_string()), bad
-
-
 def _strings(rows: pa.RecordBatch, path: str | None) -> pa.Array:
     if path is None:
         return pa.nulls(rows.num_rows, pa.string())
@@ -296,7 +278,7 @@ def _strings(rows: pa.RecordBatch, path: str | None) -> pa.Array:
         return cast
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         # Ids are kept even where their bytes are no UTF-8 or their type has no cast: they only have to be stable.
-        return _shown_as_strings(column)
+        return as_strings(column)
 
 
 def _dates(rows: pa.RecordBatch, columns: Columns) -> tuple[pa.Array, pa.Array]:
@@ -334,7 +316,7 @@ def _moments(column: pa.Array) -> pa.Array:
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or isinstance(kind, pa.DictionaryType)):
         return pa.nulls(len(column), schema.TIMESTAMP)
     encoded = column if isinstance(kind, pa.DictionaryType) else column.dictionary_encode()
-    parsed = [parse_date(value) for value in encoded.dictionary.to_pylist()]
+    parsed = [parse_date(value) for value in values_of(encoded.dictionary)]
     return pa.array(parsed, schema.TIMESTAMP).take(encoded.indices)
 
 
@@ -346,21 +328,12 @@ def _declared(rows: pa.RecordBatch, columns: Columns, card: list[tuple[str, str,
         encoded = _column(rows, path)
         if not isinstance(encoded.type, pa.DictionaryType):
             if pa.types.is_nested(encoded.type):
-                encoded = _shown_as_strings(encoded)
+                encoded = as_strings(encoded)
             encoded = encoded.dictionary_encode()
-        values = [declaration(path, _readable(value)) for value in encoded.dictionary.to_pylist()]
+        values = [declaration(path, value) for value in values_of(encoded.dictionary)]
         fields.append([None if index is None else values[index] for index in encoded.indices.to_pylist()])
     lists = [[*card, *(field for field in row if field)][:_MAX_DECLARATIONS] for row in zip(*fields, strict=True)]
     return declaration_lists(lists)
-
-
-def _shown_as_strings(column: pa.Array) -> pa.Array:
-    values = map(_readable, column.to_pylist())
-    return pa.array([None if value is None else str(value) for value in values], pa.string())
-
-
-def _readable(value: object) -> object:
-    return value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
 
 
 def _leaves(fields: Any, prefix: str) -> Iterator[tuple[str, pa.DataType]]:

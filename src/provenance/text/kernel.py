@@ -184,6 +184,9 @@ def _fold_block(  # noqa: C901 - one loop: a call in it costs more than what it 
         place = place_of(index, code)
         kind = np.int64(properties[np.uint64(place)])
         if kind & 4:
+            if first == 0:  # what it may compose with stands before this block, or nothing does
+                size = 0
+                break
             if first != behind:
                 starter_at = first - 1
                 starter = np.int64(out[np.uint64(to + starter_at)])
@@ -191,8 +194,7 @@ def _fold_block(  # noqa: C901 - one loop: a call in it costs more than what it 
                 last = np.int64(0)
             rank = kind >> 8
             if (
-                first == 0
-                or first + width > size
+                first + width > size
                 or kind & 8 != 0
                 or entry | np.int64(entries[np.uint64(place)]) != 0
                 or 0 < rank < last
