@@ -78,3 +78,11 @@ def test_what_is_worth_matching_is_all_that_could_match(tmp_path, corpus, regist
     assert index.worth_matching(corpus([words(40)]).packed()).tolist() == []
     assert index.worth_matching(corpus([]).packed()).tolist() == []
     assert Index.open(tmp_path, []).worth_matching(corpus(records).packed()).tolist() == []
+
+
+def test_where_nothing_is_compared_nothing_is_common(tmp_path, corpus, register, words):
+    records, references = [words(60)], register([words(60)]).id
+    for names, texts in (([], records), ([references], [])):
+        found = Index.open(tmp_path, names).match_packed(corpus(texts).packed())
+        assert found.num_rows == 0
+        assert found.schema.metadata == {b"common_passages": b"0"}

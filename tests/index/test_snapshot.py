@@ -113,6 +113,16 @@ def test_short_references_match_only_as_whole_copies(tmp_path, corpus, register,
     assert corpus([np.concatenate([short, words(5)])]).match(index).num_rows == 0
 
 
+@pytest.mark.parametrize(("size", "found"), [(25, 1), (24, 0)])
+def test_the_fewest_words_that_match(tmp_path, corpus, register, words, size, found):
+    text, long = words(size), words(90)
+    index = Index.open(tmp_path, [register([text, long]).id])
+    inside = np.concatenate([words(30), text, words(30)])
+    part = long[20 : 20 + size]
+    assert corpus([inside]).match(index).num_rows == found
+    assert corpus([part]).match(index).num_rows == found
+
+
 def test_human_references_and_prompts_come_out_with_their_label(tmp_path, corpus, register, words):
     text = words(120)
     segments = [

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from provenance.readers import ReadOptions, Source, Tally, open_records
+from provenance.readers import ReadOptions, Source, Tally, open_records, shards
 from provenance.readers.marks import START, Misled, Span
 from provenance.readers.shards import foresee, open_shard, plan
 
@@ -175,6 +175,30 @@ def test_lines_read_the_same_in_parts(tmp_path, lines, bom, end, shard_bytes):
     content = (b"\xef\xbb\xbf" if bom else b"") + b'{"text": "first"}\n' + "\n".join(lines).encode() + end.encode()
     path.write_bytes(content)
     assert in_parts(path, shard_bytes)[0] == whole(path)
+
+
+@pytest.mark.parametrize("block", [1, 3, 64])
+@pytest.mark.parametrize("shard_bytes", [1, 17, 40, 90, 1000])
+def test_lines_longer_than_what_is_looked_at_at_once(tmp_path, monkeypatch, block, shard_bytes):
+    monkeypatch.setattr(shards, "_BLOCK", block)
+    path = tmp_path / "x.jsonl"
+    rows = [json.dumps({"text": "word " * (number * 7 % 40)}) for number in range(60)]
+    path.write_text("\n".join(rows) + "\n" * (block == 3))
+    parts, _ = in_parts(path, shard_bytes)
+    assert parts == whole(path)
+
+
+def test_a_file_whose_first_member_is_long_is_one_part(tmp_path, monkeypatch):
+    chosen = random.Random(4)
+    head = (
+        record(chosen, 1)
+        + f"WARC/1.0\r\nContent-Length: 200000\r\n\r\n{chosen.randbytes(100_000).hex()}\r\n\r\n".encode()
+    )
+    path = tmp_path / "x.warc.gz"
+    path.write_bytes(gzip.compress(head) + b"".join(gzip.compress(record(chosen, 300)) for _ in range(60)))
+    assert len(plan(source_of(path), 20_000).spans) > 2
+    monkeypatch.setattr(shards, "_LONGEST_FIRST_MEMBER", 1 << 16)
+    assert len(plan(source_of(path), 20_000).spans) == 1
 
 
 def test_columns_are_those_of_the_source_in_every_part(tmp_path):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import tempfile
 from pathlib import Path
 
@@ -32,6 +34,25 @@ def test_it_is_read_under_its_name(temporary, monkeypatch):
 def test_it_is_bounded(temporary):
     with pytest.raises(UsageError, match="longer than"):
         spool("x", io.BytesIO(b"x" * 3000), limit=2000)
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_terminal_is_not_waited_for(temporary, monkeypatch):
+    monkeypatch.setattr(
+        "sys.stdin", type("Input", (), {"buffer": io.BytesIO(b"never read"), "isatty": lambda _: True})()
+    )
+    with pytest.raises(UsageError, match=r"terminal.*Pipe the data in"):
+        find_sources(["-"], None, "crawl.csv")
+    assert list(temporary.iterdir()) == []
+
+
+def test_where_there_is_no_room_nothing_is_left(temporary):
+    class Full(io.BytesIO):
+        def read(self, *_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(UsageError, match=r"can't be kept for reading: No space left.*TMPDIR"):
+        spool("x", Full())
     assert list(temporary.iterdir()) == []
 
 

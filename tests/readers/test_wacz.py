@@ -222,3 +222,16 @@ def test_the_directory_says_what_zipfile_says(method):
     with zipfile.ZipFile(io.BytesIO(content)) as opened:
         expected = [(i.filename, i.compress_size, i.file_size, i.CRC, i.header_offset) for i in opened.infolist()]
     assert [(e.name, e.compressed, e.size, e.crc, e.header) for e in found] == expected
+
+
+def test_an_archive_with_wide_sizes_is_read_as_a_narrow_one(read, warcs, monkeypatch):
+    """ZIP64, as archives above 4 GB are; here everything counts as large."""
+    narrow, _ = read(zipped(*warcs), "x.wacz")
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 0)
+    monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 0)
+    content = zipped(*warcs)
+    assert b"PK\x06\x06" in content  # the wide end of the directory
+    wide, tally = read(content, "x.wacz")
+    assert [row["raw"] for row in wide] == [row["raw"] for row in narrow]
+    assert len(wide) == 12
+    assert not tally.rejects

@@ -234,12 +234,15 @@ def _end64(
     if at >= _LOCATOR64.size:
         file.seek(at - _LOCATOR64.size)
         locator = _LOCATOR64.unpack(file.read(_LOCATOR64.size))
-        if locator[0] == b"PK\x06\x07" and locator[2] < at:
-            file.seek(locator[2])
+        # Where something stands before the archive proper, the locator says too little.
+        for place in (locator[2], at - _LOCATOR64.size - _END64.size):
+            if locator[0] != b"PK\x06\x07" or not 0 <= place < at:
+                continue
+            file.seek(place)
             raw = file.read(_END64.size)
             if len(raw) == _END64.size and raw.startswith(b"PK\x06\x06"):
                 wide = _END64.unpack(raw)
-                return locator[2], wide[7], wide[8], wide[9]
+                return place, wide[7], wide[8], wide[9]
     return at, fields[4], fields[5], fields[6]
 
 
