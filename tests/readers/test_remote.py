@@ -172,6 +172,40 @@ def test_identity_changes_with_the_content(server, memory):
     assert remote.remote_identity(f"{server.url}/a.jsonl") != first
 
 
+@pytest.mark.parametrize("ranges", [True, False])
+def test_any_place_of_an_object_can_be_read(server, ranges):
+    """Where a server answers no ranges, what lies between is read and left, or the object is begun anew."""
+    server.content["/a.jsonl"], server.ranges = LINES, ranges
+    with remote.open_remote(f"{server.url}/a.jsonl") as file:
+        assert file.readable()
+        assert file.seekable()
+        assert file.read(10) == LINES[:10]
+        assert file.seek(20_000) == 20_000
+        assert file.read(10) == LINES[20_000:20_010]
+        assert file.seek(-19_000, 1) == 1010
+        assert file.read(10) == LINES[1010:1020]
+        assert file.seek(-5, 2) == len(LINES) - 5
+        assert file.read() == LINES[-5:]
+        assert file.tell() == len(LINES)
+        assert file.read(1) == b""
+        assert file.seek(-1) == 0
+        space = bytearray(7)
+        assert file.readinto(space) == 7
+        assert bytes(space) == LINES[:7]
+
+
+def test_an_object_that_goes_between_two_looks_is_named_without_its_secret(server):
+    server.content["/a.jsonl"] = LINES
+    (source,) = find_sources([f"{server.url}/a.jsonl?token=secret"])
+    server.content.clear()
+    with pytest.raises(OSError, match="no such object") as gone:
+        remote.remote_identity(source.location)
+    assert "secret" not in str(gone.value)
+    with pytest.raises(SourceError, match=r"no such object \(.*/a\.jsonl\)") as failed:
+        texts(source)
+    assert "secret" not in str(failed.value)
+
+
 def test_without_fsspec_the_next_command_is_named(monkeypatch):
     for name in [name for name in sys.modules if name.split(".")[0] == "fsspec"]:
         monkeypatch.delitem(sys.modules, name)

@@ -112,7 +112,7 @@ def test_long_lists_are_cut_and_counted(scan):
     text = Seen(page(type(found)(**{**vars(found), **lists}))).text
     assert "And 50 other sources." in text
     assert "And 30 other nodes." in text
-    assert "And 1 other sets." in text
+    assert "And 1 other set." in text
 
 
 def test_the_command_writes_the_page(scan, tmp_path, capsys):
@@ -131,3 +131,36 @@ def test_a_scan_that_another_model_scored_has_no_estimate(scan, store):
     found = figures("s", store=scan)
     assert found.estimate is None
     assert "scored by the style model style-0" in Seen(page(found)).text
+
+
+def test_the_alarm_is_that_of_status(store, fill, observations, capsys):
+    """Of texts older than language models, style would tag one in ten synthetic."""
+    old = {"captured_at": dt.datetime(2014, 5, 1, tzinfo=dt.UTC), "p_synthetic": 1.0}
+    names = [f"{number:08d}" for number in range(300)]
+    tagged = observations("s", *names[:30], p_human=0.001, **old)
+    fill(store, pa.concat_tables([tagged, observations("s", *names[30:], p_human=0.5, **old)]))
+    assert run(["status", "--store", str(store.root)]) == 0
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("DRIFT")]
+    assert "of 300 texts" in said
+    assert run(["report", "s", "--out", "-", "--store", str(store.root)]) == 0
+    shown = Seen(capsys.readouterr().out).text
+    assert said in shown.partition("Tags\n")[0]
+    assert run(["report", "s", "--json", "--store", str(store.root)]) == 0
+    assert [row["alarm"] for row in json.loads(capsys.readouterr().out)["drift"]] == [True]
+
+
+def test_a_scan_that_has_only_begun_has_a_page(store):
+    with store.commit("begin") as commit:
+        commit.insert("scans", [{"scan_id": "s", "name": "web", "state": "running", "started_at": NOW}])
+    shown = Seen(page(figures("web", store=store.root))).text
+    assert "(not ended)" in shown
+    assert "None" not in shown
+    assert "0 records, 0 rejects and 0 units without text of their own, from 0 sources" in shown
+
+
+def test_one_of_a_kind_is_no_plural(scan):
+    found = figures("s", store=scan)
+    shown = Seen(page(found)).text
+    assert "5 records, 1 reject and 0 units" in shown
+    assert "from 1 source (" in shown
+    assert "; 1 source left out" in shown

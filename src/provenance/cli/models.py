@@ -44,9 +44,9 @@ def train(
     from provenance.classifier.training import train as make
     from provenance.classifier.training.labelled import read_labelled
 
+    _refuse_folder(out)
     options = TrainingOptions(licences=licences, languages=tuple(_names(languages)), pieces=frozenset(_names(pieces)))
     result = make(read_labelled(paths), options, output.note)
-    _refuse_folder(out)
     result.model.save(out)
     bins = [bin_.name for bin_ in result.model.arrays.bins]
     summary = {"version": result.model.version, "file": str(out), "bytes": out.stat().st_size, "bins": bins}
@@ -108,9 +108,9 @@ def calibrate(
     from provenance.classifier.recalibration import recalibrate
     from provenance.classifier.training.labelled import read_labelled
 
+    _refuse_folder(out)
     before = StyleModel.load(model)
     result = recalibrate(before, read_labelled(paths), name)
-    _refuse_folder(out)
     result.model.save(out)
     if json:
         bins = [dict(zip(("bin", "human", "synthetic", "least_p_human"), row, strict=True)) for row in result.bins]
@@ -140,10 +140,13 @@ def _names(text: str) -> list[str]:
 
 
 def _refuse_folder(out: Path) -> None:
+    """Refuse a place where no file can stand before hours go into what is to be written there."""
     from provenance.errors import UsageError
 
     if out.is_dir():
         raise UsageError("The model can't be written over a folder", place=str(out), next_step="Name a file")
+    if not out.parent.is_dir():
+        raise UsageError("The model's folder is not there", place=str(out.parent), next_step="Make it, or name another")
 
 
 def _write_report(found: Assessment, folder: Path) -> list[Path]:

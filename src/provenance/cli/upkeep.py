@@ -166,6 +166,7 @@ def compact(store: StoreOption = DEFAULT_STORE, json: JsonOption = False) -> int
     else:
         output.emit(
             f"{result.segments} segments are one of {output.size(result.bytes)}: {result.references:,} references, "
-            f"{result.dropped:,} dropped; `provenance verify --repair` frees the old ones"
+            f"{result.dropped:,} dropped; `provenance verify --repair` frees the old ones once no kept catalogue names "
+            "them"
         )
     return 0

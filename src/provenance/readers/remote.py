@@ -100,12 +100,7 @@ def _object(fs: Any, url: str, path: str, shown: str) -> Object:
 def open_remote(url: str) -> BinaryIO:
     """Open an object for reading; it ends with an `OSError` where fewer bytes come than its size says."""
     fs, path = _filesystem(url)
-    try:
-        return cast("BinaryIO", _Remote(fs, path, int(fs.info(path)["size"])))
-    except OSError:
-        raise
-    except Exception as error:
-        raise OSError(_first_line(error, url)) from error
+    return cast("BinaryIO", _Remote(fs, path, int(_facts(fs, path)["size"])))
 
 
 def remote_identity(url: str) -> str:
@@ -117,20 +112,16 @@ def remote_identity(url: str) -> str:
     import xxhash
 
     fs, path = _filesystem(url)
-    try:
-        facts = fs.info(path)
-        digest = xxhash.xxh3_128(str(facts["size"]).encode())
-        said = next((f"{key}={facts[key]}" for key in _IDENTIFYING if facts.get(key)), "")
-        digest.update(said.encode())
-        with cast("BinaryIO", _Remote(fs, path, int(facts["size"]))) as file:
+    facts = _facts(fs, path)
+    size = int(facts["size"])
+    digest = xxhash.xxh3_128(str(facts["size"]).encode())
+    said = next((f"{key}={facts[key]}" for key in _IDENTIFYING if facts.get(key)), "")
+    digest.update(said.encode())
+    with cast("BinaryIO", _Remote(fs, path, size)) as file:
+        digest.update(file.read(_PROBE))
+        if size > _PROBE:
+            file.seek(max(_PROBE, size - _PROBE))
             digest.update(file.read(_PROBE))
-            if facts["size"] > _PROBE:
-                file.seek(max(_PROBE, facts["size"] - _PROBE))
-                digest.update(file.read(_PROBE))
-    except OSError:
-        raise
-    except Exception as error:
-        raise OSError(_first_line(error, url)) from error
     return str(digest.hexdigest())
 
 
@@ -244,6 +235,16 @@ def _filesystem(url: str) -> tuple[Any, str]:
     return fs, str(path)
 
 
+def _facts(fs: Any, path: str) -> Any:
+    """What a server says of an object, its size at least."""
+    try:
+        found = fs.info(path)
+        int(found["size"])
+    except Exception as error:
+        raise OSError(_kind(error)) from error
+    return found
+
+
 def _is_http(url: str) -> bool:
     return url.lower().startswith(("http://", "https://"))
 
@@ -257,10 +258,8 @@ def _failure(shown: str, error: Exception) -> SourceError:
 def _kind(error: BaseException) -> str:
     """What went wrong, without its text, in which libraries quote the address with its secrets."""
     status = getattr(error, "status", None)
+    if isinstance(error, FileNotFoundError):
+        return "there is no such object"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return f"{type(error).__name__}" + (f" (status {status})" if status else "")
-
-
-def _first_line(error: BaseException, url: str) -> str:
-    return f"{_kind(error)} ({without_secrets(url)})"

@@ -38,8 +38,8 @@ def page(report: Report) -> str:
         _HEAD.format(title=markup(f"Scan {scan['name']}"), style=style),
         f"<h1>Scan {markup(scan['name'])}</h1>\n",
         _paragraph(
-            f"{scan['scan_id']}, {scan['started_at']} to {scan['finished_at'] or '(not ended)'} (UTC), "
-            f"policy {scan['policy']}",
+            f"{scan['scan_id']}, {scan['started_at']} to {scan['finished_at'] or '(not ended)'} (UTC)"
+            + (f", policy {scan['policy']}" if scan["policy"] else ""),
             "small",
         ),
         _summary(report),
@@ -62,9 +62,10 @@ def _summary(report: Report) -> str:
     totals = report.totals
     rejects, skipped = sum(totals["rejects_by_reason"].values()), sum(totals["skipped_by_kind"].values())
     return _paragraph(
-        f"{totals['records']:,} records, {rejects:,} rejects and {skipped:,} units without text of their own, "
-        f"from {totals['sources']:,} sources ({totals['bytes']:,} bytes)"
-        + (f"; {len(report.left_out):,} sources were left out" if report.left_out else "")
+        f"{_counted(totals['records'], 'record')}, {_counted(rejects, 'reject')} and "
+        f"{_counted(skipped, 'unit')} without text of their own, "
+        f"from {_counted(totals['sources'], 'source')} ({totals['bytes']:,} bytes)"
+        + (f"; {_counted(len(report.left_out), 'source')} left out" if report.left_out else "")
     )
 
 
@@ -108,7 +109,7 @@ def _estimated(report: Report) -> str:
             "In brackets, 95 % intervals. Tags right: of the records that style tags synthetic, the expected share "
             "that is. "
             + (
-                f"Not shown: {more:,} hosts whose shares are not as surely high, or that have too few texts. "
+                f"Not shown: {_counted(more, 'host')} with shares not as surely high, or with too few texts. "
                 if more
                 else ""
             )
@@ -133,7 +134,7 @@ def _left_out(report: Report) -> str:
     return (
         _heading("Sources left out")
         + _table(("source", "why"), rows)
-        + _more(len(report.left_out) - MOST_NODES, "sources")
+        + _more(len(report.left_out) - MOST_NODES, "source")
     )
 
 
@@ -145,14 +146,14 @@ def _lineage(report: Report) -> str:
             for row in report.reference_sets[:MOST_NODES]
         ]
         text += _heading("Shares text with") + _table(("set", "label", "model", "records", "id"), rows, numbers=(3,))
-        text += _more(len(report.reference_sets) - MOST_NODES, "sets")
+        text += _more(len(report.reference_sets) - MOST_NODES, "set")
     if report.descendants:
         nodes = [
             (node["kind"].replace("_", " "), node["name"], f"{node['distance']:,}", node["id"])
             for node in report.descendants[:MOST_NODES]
         ]
         text += _heading("What came from it") + _table(("kind", "name", "steps", "id"), nodes, numbers=(2,))
-        text += _more(len(report.descendants) - MOST_NODES, "nodes")
+        text += _more(len(report.descendants) - MOST_NODES, "node")
     return text
 
 
@@ -172,7 +173,11 @@ def _paragraph(text: str, kind: str = "") -> str:
 
 
 def _more(count: int, what: str) -> str:
-    return _paragraph(f"And {count:,} other {what}.", "small") if count > 0 else ""
+    return _paragraph(f"And {_counted(count, f'other {what}')}.", "small") if count > 0 else ""
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[int] = ()) -> str:
