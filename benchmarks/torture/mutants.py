@@ -51,7 +51,7 @@ SOURCE = "src/provenance"
 TARGET = 0.85
 SLOWEST = 15.0
 """Processor seconds of a test that is run; a slower one is left out."""
-ALL_TESTS = 6.0
+ALL_TESTS = 8.0
 """Processor seconds of the tests that are run for one mutant, as the unchanged code takes them."""
 HANGS = 150.0
 """Seconds by the clock after which a process is ended that uses no processor."""
@@ -231,6 +231,7 @@ class _Server:
                 outcome, killer = self._try(mutant, tests)
                 if killer:
                     self.kills[file][killer] += 1
+                    self.kills[""][killer] += 1
                 row = {"key": mutant.key, "outcome": outcome, "killer": killer, "tests": len(tests)}
                 print(json.dumps({**row, "seconds": round(time.time() - began, 2)}), file=state, flush=True)
         return True
@@ -292,8 +293,8 @@ class _Server:
     def _tests(self, mutant: Mutant) -> list[str]:
         """Return the tests that may notice, the likeliest and quickest first."""
         names = self._reaching(mutant)
-        kills = self.kills[mutant.file]
-        names.sort(key=lambda name: (-kills[name], self.took[name]))
+        here, anywhere = self.kills[mutant.file], self.kills[""]
+        names.sort(key=lambda name: (-here[name], -anywhere[name], self.took[name]))
         chosen, total = [], 0.0
         for name in names:
             total += self.took[name]
@@ -304,7 +305,9 @@ class _Server:
 
     def _reaching(self, mutant: Mutant) -> list[str]:
         if mutant.file.endswith(".sql"):
-            return list(self.took)
+            places = [place for name in self._built_on(Path(mutant.file).stem) for place in self._mentioning(name)]
+            users = [name for name in self.took if any(line in self.reached[name].get(at, ()) for at, line in places)]
+            return users or list(self.took)
         file = str(ROOT / mutant.file)
         if not mutant.whole:
             lines = _statement_lines(mutant)
@@ -312,6 +315,15 @@ class _Server:
         places = [place for name in mutant.names for place in self._mentioning(name)]
         users = [name for name in self.took if any(line in self.reached[name].get(at, ()) for at, line in places)]
         return users or [name for name in self.took if file in self.reached[name]] or list(self.took)
+
+    def _built_on(self, name: str) -> set[str]:
+        """Return the names of this query and of those, among the package's, that mention it or one that does."""
+        texts = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / SOURCE).rglob("*.sql")}
+        names, before = {name}, set()
+        while names != before:
+            before = set(names)
+            names |= {stem for stem, text in texts.items() if any(re.search(rf"\b{known}\b", text) for known in before)}
+        return names
 
     def _mentioning(self, name: str) -> list[tuple[str, int]]:
         if name not in self.mentions:
