@@ -92,6 +92,27 @@ def test_registering_says_what_changes_for_scans_datasets_runs_and_models(corpus
     assert not [row for row in rows if row[3] == "model:m8"]
 
 
+def test_a_retag_that_was_killed_before_its_entries_makes_them_when_it_is_repeated(corpus, store, monkeypatch):
+    monkeypatch.setattr(changes, "AT_ONCE", 0)
+    pv.register(corpus / "two.jsonl", label="synthetic", model="m2", store=store)
+    known, before = len(entries(store)), tags(store)
+    with monkeypatch.context() as killed:
+        killed.setattr(changes, "_turned", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            pv.retag("all", policy="lenient", store=store)
+    assert tags(store) != before
+    assert len(entries(store)) == known
+    for _ in range(2):
+        pv.retag("all", policy="lenient", store=store)
+        rows = entries(store)[known:]
+        assert about_scans(rows) == differences(before, tags(store)) != Counter()
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
+
+
+
 @pytest.mark.parametrize(
     "cause", ["register", "unregister", "register again", "release", "retag", "retag at large", "model's release"]
 )

@@ -117,21 +117,39 @@ def retagged(commit: Commit, scan_id: str, policy_id: str) -> list[Change]:
 def retag(store: Store, scan_id: str, policy: Policy) -> list[Change]:
     """Make another policy the current one for a scan, and record what it makes of it.
 
-    Of a large scan the policy is current at once; what that changed is recorded in a second commit, as of the first.
+    Of a large scan the policy is current at once; what that changed is recorded in a second commit, as of the first. If
+    there was none, because the process was killed between them, the same retag makes it.
     """
     with store.commit(f"retag {scan_id}") as commit:
         policy_id = commit.add_policy(policy)
-        ((records,),) = commit.execute(_RECORDS, [scan_id]).fetchall()
-        if records <= AT_ONCE:
-            return retagged(commit, scan_id, policy_id)
-        before = _current_policy(commit.connection, scan_id)
-        commit.insert("scan_policies", [{"scan_id": scan_id, "policy_id": policy_id}])
+        before: str | None = _current_policy(commit.connection, scan_id)
+        as_of = commit.recorded_at
+        if before == policy_id:
+            before, as_of = _unentered(commit.connection, scan_id) or (None, as_of)
+        else:
+            ((records,),) = commit.execute(_RECORDS, [scan_id]).fetchall()
+            if records <= AT_ONCE:
+                return retagged(commit, scan_id, policy_id)
+            commit.insert("scan_policies", [{"scan_id": scan_id, "policy_id": policy_id}])
     with store.read() as connection:
         rows = _turned(connection, scan_id, policy_id, before)
     if not rows:
         return []
     with store.commit(f"changes by retag {scan_id}") as later:
-        return _enter(later, "retag", policy_id, rows, commit.recorded_at)
+        return _enter(later, "retag", policy_id, rows, as_of)
+
+
+def _unentered(connection: duckdb.DuckDBPyConnection, scan_id: str) -> tuple[str, dt.datetime] | None:
+    """Return the policy before the current one and when it ended, if no change of tags is recorded of that moment."""
+    query = "select policy_id, recorded_at from scan_policies where scan_id = ? order by recorded_at desc limit 2"
+    last = connection.execute(query, [scan_id]).fetchall()
+    if len(last) < 2:
+        return None
+    (current, ended), (before, _) = last
+    entered = connection.execute(
+        "select count(*) from changes where cause = 'retag' and cause_id = ? and recorded_at = ?", [current, ended]
+    ).fetchall()
+    return None if entered[0][0] else (before, ended)
 
 
 def _current_policy(connection: duckdb.DuckDBPyConnection, scan_id: str) -> str | None:
