@@ -8,6 +8,8 @@ import math
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provenance.classifier.alphabet import LOWER, build_table
 from provenance.classifier.features import margins, symbolise
@@ -71,6 +73,17 @@ def test_symbols_of_hostile_texts_fit_their_room() -> None:
     assert starts[-1] == len(symbols)
     apart = [symbols_of(text) for text in texts * 3]
     assert [symbols[a:b].tolist() for a, b in itertools.pairwise(starts)] == apart
+
+
+PIECES = ("word", "An", "n", " ", "  ", "'", "n't", " 's", "-", " - ", ".", ", ", "!?", ": ", "\n", "(", "4", "é", "’")
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
+def test_symbols_are_the_same_whatever_stands_behind_a_text(text: str) -> None:
+    """Sixty-four bytes at a time where so many are left, one after the other where a buffer ends."""
+    text = text.encode()[:60].decode(errors="ignore")
+    symbols, starts = symbolise(TABLE, pa.array([text, "n" * 200], pa.large_string()))
+    assert symbols[: starts[1]].tolist() == symbols_of(text)
 
 
 def slot(value: int, seed: int, bits: int) -> int:

@@ -112,7 +112,6 @@ def interrupted(*_):
     raise KeyboardInterrupt
 
 
-
 @pytest.mark.parametrize(
     "cause", ["register", "unregister", "register again", "release", "retag", "retag at large", "model's release"]
 )

@@ -8,9 +8,11 @@ import textwrap
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provenance.schema import TEXT_KINDS
-from provenance.text.prose import classify
+from provenance.text.prose import classify, count
 
 STORY = (
     "The ferry left at six. Nobody spoke until the lighthouse had gone behind the rain, and then the purser came "
@@ -141,3 +143,14 @@ def test_labelled_sets(shared, name: str, kind: str, share: float) -> None:
     texts = table.filter(pa.compute.equal(table["label"], "human"))["text"].cast(pa.large_string()).combine_chunks()
     kinds = classify(texts)
     assert kinds.count(kind) >= share * len(kinds)
+
+
+PIECES = ("word", "Wo", "n", " ", "  ", ", ", ". ", "2.5", "17", "it's", '"', "-", "--", "x.y", "(", ");", "é", "漢")
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=30).map("".join))
+def test_lines_are_counted_alike_whatever_stands_behind_them(line: str) -> None:
+    """Sixty-four bytes at a time where so many are left, one after the other where a buffer ends."""
+    line = line.encode()[:60].decode(errors="ignore")
+    alone, followed = count(pa.array([line], pa.large_string())), count(pa.array([line, "x" * 200], pa.large_string()))
+    assert alone[0].tolist() == followed[0].tolist()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -46,3 +48,16 @@ def test_repair_is_idempotent_and_agrees_with_its_one_text_form(texts: list[str]
     mended = repair(pa.array(texts, pa.large_string()))
     assert mended.to_pylist() == [repair_one(text) for text in texts]
     assert repair(mended) is mended or repair(mended).equals(mended)
+
+
+FLAW = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]|\ufffd\ufffd|\\A\ufeff")
+PIECES = ["plain words ", "x" * 50, "\t", "\n", "é", "\xa0", "\uff1a", "\uffff", "\ufeff", "\ufffd"]
+FLAWS = ["\x00", "\x1f", "\x0b", "\x7f", "\x80", "\x9f", "\ufffd\ufffd"]
+
+
+@given(st.lists(st.lists(st.sampled_from(PIECES * 4 + FLAWS), max_size=12).map("".join), min_size=1))
+def test_texts_that_need_repair_are_told_wherever_the_flaw_stands(texts: list[str]) -> None:
+    mended = repair(pa.array(texts, pa.large_string())).to_pylist()
+    for raw, whole in zip(texts, mended, strict=True):
+        assert whole == repair_one(raw)
+        assert (whole != raw) == bool(FLAW.search(raw))

@@ -25,7 +25,7 @@ def margins(model: ModelArrays, texts: pa.LargeStringArray) -> tuple[npt.NDArray
     Returns:
         The linear score of each text and its number of words (runs of letters and digits).
     """
-    from provenance.classifier.kernel import score_texts
+    from provenance.classifier.scoring.kernel import score_texts
 
     values, offsets = string_buffers(texts)
     result = np.zeros(len(texts), np.float64)

@@ -1,38 +1,51 @@
 # ruff: noqa: SIM109 - a kernel compares numbers, it builds no tuples
-"""Compiled passes over Arrow buffers: characters to symbols, symbols to hashed n-grams, n-grams to sums of weights.
-
-One window of one document is the unit. Within it every distinct n-gram counts once, and sums are taken over integers,
-so that neither order nor threads nor batch limits can change a score.
-"""
+# Compiled in: text/blocks/kernel.py 42a77ebf, text/utf8/kernel.py 60a5d264
+# mypy: ignore-errors
+"""Compiled passes over Arrow buffers: characters to symbols, and what words are among them."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from provenance.text.blocks.kernel import masks
+from provenance.text.utf8.kernel import entry, inner, inner_inlined, pointer, trailing_zeros
 
 DROP, SPACE, NEWLINE, APOSTROPHE, HYPHEN, DASH, ELLIPSIS, OTHER, DIGIT, OPEN, QUOTE = range(11)
-PERIOD, COMMA, EXCLAMATION, QUESTION = 11, 12, 13, 14
+PERIOD, COMMA, EXCLAMATION, QUESTION, SEMICOLON, COLON = 11, 12, 13, 14, 15, 16
 LOWER, A_CODE, D_CODE, E_CODE, L_CODE = 32, 32, 35, 36, 43
 M_CODE, N_CODE, R_CODE, S_CODE, T_CODE, V_CODE = 44, 45, 49, 50, 51, 53
 FIRST_OTHER = 128
 CASE_BIT = 64
 
+U64 = np.uint64
+ONE = U64(1)
 CHARACTER_SEED = np.uint64(0x9E3779B97F4A7C15)
 WORD_SEED = np.uint64(0xC2B2AE3D27D4EB4F)
 MIX = np.uint64(0xFF51AFD7ED558CCD)
 
 
-@njit(cache=True, nogil=True, inline="always")
+prose = masks(
+    ((65, 90), (97, 122)),
+    ((78, 78), (110, 110)),
+    ((32, 32),),
+    ((45, 45),),
+    ((39, 39),),
+    ((33, 33), (44, 44), (46, 46), (58, 59), (63, 63)),
+)
+"""Letters, those that are n, spaces, hyphens, apostrophes, and marks that a word may end with."""
+
+
+@inner_inlined
 def _is_word(symbol):
     return symbol >= LOWER or symbol == DIGIT
 
 
-@njit(cache=True, nogil=True, inline="always")
+@inner_inlined
 def _small(symbol):
     return symbol - 32 if 64 <= symbol < 96 else symbol
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _decode(text, position, end):
     """Code point at a position and where the next one starts; damage gives 0 and moves on by a byte."""
     lead = text[position]
@@ -49,7 +62,7 @@ def _decode(text, position, end):
     return code, position + size
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _class_at(text, position, end, table):
     if position >= end:
         return np.uint8(SPACE), position + 1
@@ -59,7 +72,7 @@ def _class_at(text, position, end, table):
     return table[code], after
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _class_past_drops(text, position, end, table):
     symbol, after = _class_at(text, position, end, table)
     while symbol == DROP and position < end:
@@ -68,7 +81,7 @@ def _class_past_drops(text, position, end, table):
     return symbol, after
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _is_clitic(text, position, end, table):
     """Whether ``s t d m re ve ll`` and then no word character follow: the tail of a split contraction."""
     first, after = _class_past_drops(text, position, end, table)
@@ -86,7 +99,7 @@ def _is_clitic(text, position, end, table):
     )
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _skip_item_mark(text, position, end, table):
     """Position after a list mark (``-``, ``3.``, ``3)``) at the start of a line, else the same position."""
     symbol, after = _class_past_drops(text, position, end, table)
@@ -106,7 +119,59 @@ def _skip_item_mark(text, position, end, table):
     return position
 
 
-@njit(cache=True, nogil=True)
+@inner
+def _has_plain_ascii(table):
+    """Whether an alphabet knows letters, spaces and the commonest marks as the runs below take them for granted."""
+    for byte in range(26):
+        if _small(table[65 + byte]) != LOWER + byte or table[97 + byte] != LOWER + byte:
+            return False
+    return (
+        table[32] == SPACE
+        and table[39] == APOSTROPHE
+        and table[45] == HYPHEN
+        and table[44] == COMMA
+        and table[46] == PERIOD
+        and table[33] == EXCLAMATION
+        and table[63] == QUESTION
+        and table[58] == COLON
+        and table[59] == SEMICOLON
+    )
+
+
+@inner_inlined
+def _run(text, size, position, end, table, out, length):
+    """Take over what follows a letter for as long as every byte becomes one symbol.
+
+    Such are words, one space between them, one mark before it, hyphens and apostrophes within a word.
+
+    Returns:
+        The position, the length, and whether the run ended with a mark.
+    """
+    taken = np.int64(64)
+    while taken == 64 and position + 64 <= size:
+        letters, ens, spaces, hyphens, apostrophes, marks = prose(text, position)
+        if end - position < 64:
+            letters &= (ONE << U64(end - position)) - ONE
+        behind = letters >> ONE
+        after_letter = letters << ONE | ONE
+        # "n't" that stands alone belongs to the word before it.
+        apostrophes &= ~(spaces << U64(2) & ens << ONE | ONE)
+        marks &= after_letter & spaces >> ONE & behind >> ONE
+        spaces &= (after_letter | marks << ONE) & behind
+        joiners = (hyphens | apostrophes) & after_letter & behind
+        taken = np.int64(trailing_zeros(~(letters | marks | spaces | joiners)))
+        if taken >= 2 and spaces >> U64(taken - 2) & ens >> U64(taken - 1) & ONE:
+            taken -= 2
+        for index in range(taken):
+            out[U64(length + index)] = table[text[U64(position + index)]]
+        length += taken
+        position += taken
+        if 0 < taken < 64 and marks >> U64(taken - 1) & ONE:
+            return position, length, True
+    return position, length, False
+
+
+@inner
 def normalise(  # noqa: C901 - one state machine: splitting it would hide the state
     text, start, end, table, out
 ):
@@ -122,6 +187,8 @@ def normalise(  # noqa: C901 - one state machine: splitting it would hide the st
         table: ``alphabet.build_table()``.
         out: At least ``2 * (end - start) + 8`` symbols.
     """
+    plain = _has_plain_ascii(table)
+    source, symbol_of, target = pointer(text), pointer(table), pointer(out)
     length = 0
     last = SPACE
     pending = False
@@ -170,12 +237,16 @@ def normalise(  # noqa: C901 - one state machine: splitting it would hide the st
                         length += 1
             out[length] = symbol
             length += 1
-            while after < end and text[after] < 0x80 and table[text[after]] >= LOWER:
-                symbol = table[text[after]]
-                out[length] = symbol
-                length += 1
-                after += 1
-            last = symbol
+            if plain:
+                after, length, pending = _run(source, text.size, after, end, symbol_of, target, length)
+                last = np.int64(out[length - 1])
+            else:
+                while after < end and text[after] < 0x80 and table[text[after]] >= LOWER:
+                    symbol = table[text[after]]
+                    out[length] = symbol
+                    length += 1
+                    after += 1
+                last = symbol
         elif symbol == OTHER or symbol == DIGIT:
             if pending and last != SPACE and last != OPEN:
                 out[length] = SPACE
@@ -258,75 +329,7 @@ def normalise(  # noqa: C901 - one state machine: splitting it would hide the st
     return length
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _slot(value, seed, bits):
-    mixed = (value ^ (value >> np.uint64(29))) * seed
-    return np.int64((mixed ^ (mixed >> np.uint64(32))) * MIX >> np.uint64(64 - bits))
-
-
-@njit(cache=True, nogil=True)
-def window_slots(symbols, start, end, bits, seen, stamp, out):
-    """Distinct n-gram buckets of one window.
-
-    Character 5-grams fill buckets ``0 .. 2**bits - 1``, word 1-, 2- and 3-grams (marks of punctuation are
-    words) ``2**bits .. 2**(bits + 1) - 1``.
-
-    Args:
-        symbols: From ``normalise``.
-        start: First symbol of the window.
-        end: One past its last symbol.
-        bits: log2 of the buckets of each block.
-        seen: ``uint16[2**(bits + 1)]`` of stamps of earlier windows.
-        stamp: A number that no earlier window used.
-        out: Room for ``4 * (end - start) + 4`` buckets.
-
-    Returns:
-        Buckets written, and how many of them, the first, are of characters.
-    """
-    count = 0
-    rolling = np.uint64(0)
-    for index in range(start, min(start + 4, end)):
-        rolling = (rolling >> np.uint64(8)) | (np.uint64(symbols[index]) << np.uint64(32))
-    for index in range(start + 4, end):
-        rolling = (rolling >> np.uint64(8)) | (np.uint64(symbols[index]) << np.uint64(32))
-        slot = _slot(rolling, CHARACTER_SEED, bits)
-        if seen[slot] != stamp:
-            seen[slot] = stamp
-            out[count] = slot
-            count += 1
-    characters = count
-    base = np.int64(1) << bits
-    before = np.uint64(1)
-    previous = np.uint64(1)
-    word = np.uint64(0)
-    for index in range(start, end + 1):
-        symbol = symbols[index] if index < end else np.uint8(SPACE)
-        if symbol >= LOWER or symbol == DIGIT or symbol == APOSTROPHE or symbol == HYPHEN:
-            word = (word ^ np.uint64(symbol)) * WORD_SEED
-            word ^= word >> np.uint64(31)
-            continue
-        mark = symbol != SPACE
-        while word != 0 or mark:
-            if word != 0:
-                token = word
-                word = np.uint64(0)
-            else:
-                token = np.uint64(symbol) * MIX
-                mark = False
-            pair = token ^ (previous * CHARACTER_SEED + np.uint64(0x51))
-            triple = (pair ^ (before * MIX)) + np.uint64(0x53)
-            for gram in (token, pair, triple):
-                slot = base + _slot(gram, WORD_SEED, bits)
-                if seen[slot] != stamp:
-                    seen[slot] = stamp
-                    out[count] = slot
-                    count += 1
-            before = previous
-            previous = token
-    return count, characters
-
-
-@njit(cache=True, nogil=True)
+@entry
 def count_words(symbols, start, end):
     """Runs of letters and digits."""
     words = 0
@@ -339,7 +342,7 @@ def count_words(symbols, start, end):
     return words
 
 
-@njit(cache=True, nogil=True)
+@entry
 def symbol_after_words(symbols, start, end, words):
     """One past the symbol that ends the given number of words, at most ``end``."""
     count = 0
@@ -354,66 +357,9 @@ def symbol_after_words(symbols, start, end, words):
     return end
 
 
-@njit(cache=True, nogil=True)
-def window_margin(symbols, start, end, bits, weights, scales, seen, stamp, slots):
-    """Linear score of one window: two sums of integers, each over the root of the number of its n-grams."""
-    count, characters = window_slots(symbols, start, end, bits, seen, stamp, slots)
-    character_sum = np.int64(0)
-    for index in range(characters):
-        character_sum += weights[slots[index]]
-    word_sum = np.int64(0)
-    for index in range(characters, count):
-        word_sum += weights[slots[index]]
-    return (
-        scales[0] * character_sum / np.sqrt(max(1.0, float(characters)))
-        + scales[1] * word_sum / np.sqrt(max(1.0, float(count - characters)))
-        + scales[2]
-    )
-
-
-@njit(cache=True, nogil=True)
-def document_margin(symbols, start, end, window, bits, weights, scales, seen, stamp, slots):
-    """Mean score of the equal windows of a document, none longer than ``window``, and the next free stamp."""
-    parts = max(1, (end - start + window - 1) // window)
-    total = 0.0
-    for part in range(parts):
-        first = start + (end - start) * part // parts
-        final = start + (end - start) * (part + 1) // parts
-        total += window_margin(symbols, first, final, bits, weights, scales, seen, stamp, slots)
-        stamp = np.uint16(stamp + 1)
-        if stamp == 0:
-            seen[:] = 0
-            stamp = np.uint16(1)
-    return total / parts, stamp
-
-
-@njit(cache=True, nogil=True)
-def score_texts(text, offsets, table, window, bits, weights, scales, symbols, margins, words):
-    """Score every text of an Arrow string array; ``symbols`` has room for the longest one."""
-    seen = np.zeros(np.int64(2) << bits, np.uint16)
-    slots = np.empty(4 * window + 16, np.int32)
-    stamp = np.uint16(1)
-    for row in range(margins.size):
-        length = normalise(text, offsets[row], offsets[row + 1], table, symbols)
-        words[row] = count_words(symbols, 0, length)
-        margins[row], stamp = document_margin(symbols, 0, length, window, bits, weights, scales, seen, stamp, slots)
-
-
-@njit(cache=True, nogil=True)
+@entry
 def symbolise_texts(text, offsets, table, symbols, starts):
     """Symbols of every text, end to end; row ``i`` is ``symbols[starts[i]:starts[i + 1]]``."""
     starts[0] = 0
     for row in range(starts.size - 1):
         starts[row + 1] = starts[row] + normalise(text, offsets[row], offsets[row + 1], table, symbols[starts[row] :])
-
-
-@njit(cache=True, nogil=True)
-def score_spans(symbols, starts, ends, window, bits, weights, scales, margins):
-    """Score spans of symbols, as ``score_texts`` scores texts."""
-    seen = np.zeros(np.int64(2) << bits, np.uint16)
-    slots = np.empty(4 * window + 16, np.int32)
-    stamp = np.uint16(1)
-    for row in range(margins.size):
-        margins[row], stamp = document_margin(
-            symbols, starts[row], ends[row], window, bits, weights, scales, seen, stamp, slots
-        )

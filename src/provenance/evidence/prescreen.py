@@ -89,16 +89,15 @@ _SLACK: Final = 32
 
 def in_texts(texts: pa.LargeStringArray) -> npt.NDArray[np.uint64]:
     """The markers whose strings each text holds: bit ``i`` for `catalogue.MARKERS` ``[i]``."""
-    return _of_markers(anywhere=True).in_texts(texts) | _of_markers(anywhere=False).in_texts(texts)
+    return _of_markers().in_texts(texts)
 
 
 @cache
-def _of_markers(*, anywhere: bool) -> Fragments:
-    """Strings of markers that count anywhere, or of those that count at the head of a text alone."""
+def _of_markers() -> Fragments:
+    """Strings of markers; of those that count at the head of a text alone, only where they can matter."""
     return fragments(
-        (text, bit, ANYWHERE if anywhere else _BYTES * (marker.head + _SLACK))
+        (text, bit, _BYTES * (marker.head + _SLACK) if marker.head else ANYWHERE)
         for bit, marker in enumerate(MARKERS)
-        if anywhere == (not marker.head)
         for text in _STRINGS[marker.name]
     )
 

@@ -11,10 +11,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-_NEEDS_REPAIR: Final = r"[\x{0}-\x{8}\x{b}-\x{1f}\x{7f}-\x{9f}]|\x{fffd}\x{fffd}|\A\x{feff}"
+from provenance.text.buffers import string_buffers
+
 _LINE_END: Final = re.compile("\r\n?|[\x0b\x0c]")
 _REPLACEMENTS: Final = re.compile("\ufffd{2,}")
 
@@ -39,9 +41,14 @@ def repair(raw: pa.LargeStringArray) -> pa.LargeStringArray:
     Returns:
         As many texts. ``raw`` itself, not a copy, when nothing had to change.
     """
-    flawed = pc.match_substring_regex(raw, _NEEDS_REPAIR)
-    if not pc.any(flawed).as_py():
+    from provenance.text.flaws.kernel import find_flaws
+
+    values, offsets = string_buffers(raw)
+    found = np.zeros(len(raw), np.bool_)
+    find_flaws(values, offsets, found)
+    if not found.any():
         return raw
+    flawed = pa.array(found)
     mended = pa.array([repair_one(text) for text in raw.filter(flawed).to_pylist()], pa.large_string())
     return pc.replace_with_mask(raw, flawed, mended)
 

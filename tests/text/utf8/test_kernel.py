@@ -13,13 +13,20 @@ from provenance.text.utf8 import kernel
 
 SOURCE = Path(kernel.__file__).parents[2]
 ENTRIES = (
+    "classifier/families/kernel.py",
+    "classifier/kernel.py",
+    "classifier/scoring/kernel.py",
+    "classifier/training/kernel.py",
     "fingerprint/kernel.py",
+    "text/flaws/kernel.py",
     "text/fragments/kernel.py",
     "text/kernel.py",
     "text/language/kernel.py",
     "text/page/choice/kernel.py",
     "text/page/kernel.py",
     "text/page/seek/kernel.py",
+    "text/prose/flow/kernel.py",
+    "text/prose/kernel.py",
     "text/tokens/kernel.py",
 )
 KERNEL = """

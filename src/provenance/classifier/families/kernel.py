@@ -1,3 +1,5 @@
+# ruff: noqa: E501 - what is compiled in stands on one line
+# Compiled in: classifier/kernel.py 42311798, classifier/slots/kernel.py 83f1db5b, text/blocks/kernel.py 42a77ebf, text/utf8/kernel.py 60a5d264
 """Compiled passes over the families' table of weights: one row of it holds a bucket's weight for every family."""
 
 from __future__ import annotations
@@ -5,7 +7,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from provenance.classifier.kernel import normalise, window_slots
+from provenance.classifier.kernel import normalise
+from provenance.classifier.slots.kernel import window_slots
 
 
 @njit(cache=True, nogil=True)

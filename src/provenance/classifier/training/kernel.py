@@ -1,3 +1,5 @@
+# ruff: noqa: E501 - what is compiled in stands on one line
+# Compiled in: classifier/kernel.py 42311798, classifier/slots/kernel.py 83f1db5b, text/blocks/kernel.py 42a77ebf, text/utf8/kernel.py 60a5d264
 """Compiled passes of training: shingles that find recurring documents, n-gram rows, and the optimiser."""
 
 from __future__ import annotations
@@ -5,7 +7,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from provenance.classifier.kernel import FIRST_OTHER, LOWER, MIX, window_slots
+from provenance.classifier.kernel import FIRST_OTHER, LOWER, MIX
+from provenance.classifier.slots.kernel import window_slots
 
 SHINGLE = 40
 FACTOR = np.uint64(6364136223846793005)

@@ -107,7 +107,7 @@ def score(
     weights: Weights, symbols: npt.NDArray[np.uint8], starts: Ints, ends: Ints, bits: int, window: int
 ) -> npt.NDArray[np.float64]:
     """Score spans of symbols as the shipped model scores texts."""
-    from provenance.classifier.kernel import score_spans
+    from provenance.classifier.scoring.kernel import score_spans
 
     margins = np.zeros(len(starts), np.float64)
     score_spans(symbols, starts, ends, window, bits, weights.steps, np.array(weights.scales), margins)

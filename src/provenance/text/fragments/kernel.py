@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from provenance.text.utf8.kernel import entry, inner, inner_inlined, load, pointer
+from provenance.text.utf8.kernel import entry, inner_inlined, load, pointer
 
 SMALL = np.uint64(0x2020202020202020)
 THREE_BYTES = np.uint64(0xFFFFFF)
@@ -22,19 +22,15 @@ def place_of(word):
     return (word & THREE_BYTES) * FACTOR >> np.uint64(16) & ROOM
 
 
-@inner
-def check(text, size, start, end, at, number, keys, masks, sizes, anchors, limits):
-    """Whether a fragment's anchor stands at a place."""
-    begin = at - anchors[number]
-    if begin < start or begin - start > limits[number] or begin + sizes[number] > end:
-        return False
+@inner_inlined
+def eight_at(text, size, at):
+    """Eight bytes, zeros behind the last."""
+    if at + 8 <= size:
+        return load(text, at)
     word = np.uint64(0)
-    if begin + 8 <= size:
-        word = load(text, begin)
-    else:
-        for place in range(begin, size):
-            word |= np.uint64(text[np.uint64(place)]) << np.uint64(8 * (place - begin))
-    return (word | SMALL) & masks[number] == keys[number]
+    for place in range(at, size):
+        word |= np.uint64(text[np.uint64(place)]) << np.uint64(8 * (place - at))
+    return word
 
 
 @entry
@@ -47,7 +43,10 @@ def find_all(data, offsets, anchored, heads, following, keys, masks, sizes, anch
     text, of which ``reach`` bytes are read.
     """
     text = pointer(data)
-    is_anchor = pointer(anchored)
+    is_anchor, first_of, next_of = pointer(anchored), pointer(heads), pointer(following)
+    key_of, mask_of, bits_of = pointer(keys), pointer(masks), pointer(bits)
+    size_of, anchor_of, limit_of = pointer(sizes), pointer(anchors), pointer(limits)
+    size = data.size
     for row in range(offsets.size - 1):
         start = offsets[row]
         end = min(offsets[row + 1], start + reach)
@@ -55,13 +54,7 @@ def find_all(data, offsets, anchored, heads, following, keys, masks, sizes, anch
         at = start
         while at < end - 2:
             upto = min(at + STEP, end - 2)
-            word = np.uint64(0)
-            if at + 8 <= data.size:
-                word = load(text, at)
-            else:
-                for place in range(at, data.size):
-                    word |= np.uint64(text[np.uint64(place)]) << np.uint64(8 * (place - at))
-            word |= SMALL
+            word = eight_at(text, size, at) | SMALL
             if not (
                 is_anchor[place_of(word)]
                 | is_anchor[place_of(word >> np.uint64(8))]
@@ -73,14 +66,18 @@ def find_all(data, offsets, anchored, heads, following, keys, masks, sizes, anch
                 at = upto
                 continue
             while at < upto:
-                candidate = heads[place_of(word)]
+                candidate = np.uint64(first_of[place_of(word)])
                 word >>= np.uint64(8)
                 while candidate:
-                    number = np.int64(candidate) - 1
-                    if bits[number] & ~found and check(
-                        text, data.size, start, end, at, number, keys, masks, sizes, anchors, limits
+                    number = candidate - np.uint64(1)
+                    begin = at - anchor_of[number]
+                    if (
+                        bits_of[number] & ~found
+                        and start <= begin <= end - size_of[number]
+                        and begin - start <= limit_of[number]
+                        and (eight_at(text, size, begin) | SMALL) & mask_of[number] == key_of[number]
                     ):
-                        found |= bits[number]
-                    candidate = following[number]
+                        found |= bits_of[number]
+                    candidate = np.uint64(next_of[number])
                 at += 1
         out[row] = found

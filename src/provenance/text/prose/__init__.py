@@ -142,7 +142,7 @@ def _laid_out_prose(
     found = np.zeros(len(code), dtype=np.bool_)
     if not rows.size:
         return found
-    from provenance.text.prose.kernel import FLOW, count_flow
+    from provenance.text.prose.flow.kernel import FLOW, count_flow
 
     content, offsets = _buffers(texts)
     counts = np.zeros((rows.size, len(FLOW)), dtype=np.float64)

@@ -1,9 +1,13 @@
+# mypy: ignore-errors
+# Compiled in: text/blocks/kernel.py 42a77ebf, text/utf8/kernel.py 60a5d264
 """Kernel that counts, for each text, how much of it stands in lines that look like code, a table, a list or prose."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from provenance.text.blocks.kernel import masks, ones
+from provenance.text.utf8.kernel import entry, inner, inner_inlined, pointer, trailing_zeros
 
 FEATURES = (
     "chars",
@@ -26,11 +30,23 @@ FEATURES = (
     "strong_lines",
 )
 
-FLOW = ("chars", "letters", "words", "ends", "wide_gaps", "narrow_gaps", "lines", "continued", "inner")
-"""Of a text read as one flow of words, its line breaks being gaps like others."""
+
+U64 = np.uint64
+ONE = U64(1)
+
+line_ends = masks(((10, 10),))
+writing = masks(
+    ((65, 90), (97, 122)),
+    ((48, 57),),
+    ((32, 32),),
+    ((33, 33), (46, 46), (63, 63)),
+    ((44, 45),),
+    ((34, 34), (39, 39)),
+)
+"""Letters, digits, spaces, ends of sentences, comma and hyphen, and quotation marks."""
 
 
-@njit(cache=True, nogil=True)
+@inner_inlined
 def _ascii_class(byte):
     if byte <= 32:
         return 0
@@ -45,7 +61,7 @@ def _ascii_class(byte):
     return 3
 
 
-@njit(cache=True, nogil=True)
+@inner_inlined
 def _wide_class(code):
     """Class of a code point beyond ASCII, by block."""
     if code == 0xA0 or 0x2000 <= code <= 0x200A or code == 0x3000 or code == 0x202F:
@@ -78,7 +94,7 @@ def _wide_class(code):
     return 1
 
 
-@njit(cache=True, nogil=True)
+@inner_inlined
 def _mass(code):
     """How many letters of an alphabet a character stands for: a Han character or kana carries about three."""
     if 0x2E80 <= code <= 0x9FFF or 0xF900 <= code <= 0xFAFF or 0x20000 <= code <= 0x3FFFF:
@@ -88,7 +104,7 @@ def _mass(code):
     return 1.0
 
 
-@njit(cache=True, nogil=True)
+@inner
 def _has(keywords, key):
     low, high = 0, keywords.size
     while low < high:
@@ -100,27 +116,41 @@ def _has(keywords, key):
     return low < keywords.size and keywords[low] == key
 
 
-@njit(cache=True, nogil=True)
+@entry
 def count_lines(data, offsets, cap, keywords, out):
     """Fill ``out`` (documents × ``FEATURES``) with counts over the first ``cap`` bytes of each text.
 
     ``keywords`` holds, sorted, the FNV-1a hashes of words that open a line of code.
     """
+    text = pointer(data)
     for doc in range(offsets.size - 1):
         begin = offsets[doc]
         stop = min(offsets[doc + 1], begin + cap)
         row = out[doc]
         at = begin
         while at < stop:
-            end = at
-            while end < stop and data[end] != 10:
-                end += 1
-            _count_line(data, at, end, keywords, row)
+            end = _line_end(text, data.size, at, stop)
+            _count_line(text, data.size, at, end, keywords, row)
             at = end + 1
 
 
-@njit(cache=True, nogil=True)
-def _count_line(data, start, end, keywords, row):  # noqa: C901
+@inner_inlined
+def _line_end(text, size, at, stop):
+    while at < stop:
+        if at + 64 > size:
+            if text[U64(at)] == 10:
+                return at
+            at += 1
+            continue
+        (found,) = line_ends(text, at)
+        if found:
+            return min(stop, at + np.int64(trailing_zeros(found)))
+        at += 64
+    return stop
+
+
+@inner
+def _count_line(data, size, start, end, keywords, row):  # noqa: C901
     at = start
     indent = 0
     while at < end and (data[at] == 32 or data[at] == 9):
@@ -153,7 +183,7 @@ def _count_line(data, start, end, keywords, row):  # noqa: C901
     in_first = True
     index = at
     while index < end:
-        byte = data[index]
+        byte = data[U64(index)]
         if byte < 128:
             code = np.int64(byte)
             index += 1
@@ -224,6 +254,36 @@ def _count_line(data, start, end, keywords, row):  # noqa: C901
                 sentences += 1
         previous = kind
         previous_code = code
+        # Behind a letter, what all writing is made of: no hint of code can stand in it, except a letter after a point.
+        while kind == 1 and code < 128 and not in_first and index + 64 <= size and index < end:
+            alphabetic, numeric, blank, final, other, quoting = writing(data, index)
+            usual = alphabetic | numeric | blank | final | other | quoting
+            usual &= ~(blank & blank << ONE | alphabetic & final << ONE)
+            taken = min(np.int64(trailing_zeros(~usual)), end - index)
+            if taken and blank >> U64(taken - 1) & ONE:
+                taken -= 1
+            if taken == 0:
+                break
+            within = ~U64(0) >> U64(64 - taken)
+            behind = blank << ONE & within & ~blank
+            here = np.int64(ones(alphabetic & within))
+            chars += np.int64(ones(within & ~blank))
+            letters += here
+            mass += here
+            digits += np.int64(ones(numeric & within))
+            quotes += np.int64(ones(quoting & within))
+            words += np.int64(ones(behind))
+            numbers += np.int64(ones(behind & numeric))
+            sentences += np.int64(ones(blank & final << ONE & within))
+            index += taken
+            code = np.int64(data[U64(index - 1)])
+            kind = _ascii_class(code)
+            previous = kind
+            previous_code = code
+            last_kind = kind
+            spaces = 0
+            if taken < 56:
+                break
     if last_kind == 4:
         sentences += 1
     if chars == 0:
@@ -302,72 +362,3 @@ def _count_line(data, start, end, keywords, row):  # noqa: C901
         row[12] += 1
     if not comment and (mass >= 40.0 or (terminal and mass >= 12.0)) and letters * 10 >= chars * 6:
         row[8] += chars
-
-
-@njit(cache=True, nogil=True)
-def count_flow(data, offsets, rows, cap, out):  # noqa: C901 - one state machine
-    """Fill ``out`` (rows × ``FLOW``) with counts over the first ``cap`` bytes of each row's text.
-
-    ``ends``: words with a full stop, question or exclamation mark behind their last letter. ``wide_gaps``: tabs or
-    three spaces and more between two words of a line; ``narrow_gaps``: the others. ``continued``: lines that begin with
-    a small letter though no sentence ended before. ``inner``: lines within which a sentence ends or a comma stands.
-    """
-    for place in range(rows.size):
-        begin = offsets[rows[place]]
-        row = out[place]
-        letter_before = False
-        pending = False  # a mark that ends a sentence has followed a letter
-        ended = True  # whether the line before ended a sentence
-        wide = False
-        spaces = 0
-        in_line = False
-        counted = False
-        in_word = False
-        for at in range(begin, min(offsets[rows[place] + 1], begin + cap)):
-            byte = data[at]
-            if byte <= 32:
-                if in_word:
-                    in_word = False
-                    if pending:
-                        row[3] += 1
-                        ended = True
-                    else:
-                        ended = False
-                    spaces = 0
-                    wide = False
-                if byte == 10:
-                    in_line = False
-                elif byte == 9:
-                    wide = True
-                elif byte == 32:
-                    spaces += 1
-                continue
-            row[0] += 1
-            if not in_word:
-                row[2] += 1
-                if not in_line:
-                    row[6] += 1
-                    counted = False
-                    if 97 <= byte <= 122 and not ended:
-                        row[7] += 1
-                elif wide or spaces >= 3:
-                    row[4] += 1
-                else:
-                    row[5] += 1
-                if in_line and ended and not counted:
-                    row[8] += 1
-                    counted = True
-                in_word, in_line = True, True
-                letter_before, pending = False, False
-            letter = 65 <= byte <= 90 or 97 <= byte <= 122 or byte >= 128
-            if letter:
-                row[1] += 1
-                pending = False
-            elif letter_before and (byte == 46 or byte == 33 or byte == 63):
-                pending = True
-            elif byte == 44 and letter_before and not counted:
-                row[8] += 1
-                counted = True
-            letter_before = letter
-        if in_word and pending:
-            row[3] += 1

@@ -1,0 +1,1 @@
+"""Hashed n-grams of symbols."""
