@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import os
 import random
 import re
 import sys
@@ -197,12 +198,16 @@ def laid_out(records: list[bytes], layout: str) -> list[bytes]:
 
 
 def standing(records: list[bytes], stored: bytes, layout: str) -> set[int]:
-    """Which records are there in all their bytes."""
+    """Which records are there in all their bytes.
+
+    One changed byte of a deflated stream can harm it in many places: there a record needs its closing lines as well.
+    """
     parts = inflated(stored) if "gz" in layout else [stored]
+    closed = b"\r\n\r\n" if layout.endswith("whole") else b""
     return {
         number
         for number, each in enumerate(records)
-        if any((at := part.find(each)) >= 0 and (at == 0 or part[at - 1] == 10) for part in parts)
+        if any((at := part.find(each + closed)) >= 0 and (at == 0 or part[at - 1] == 10) for part in parts)
     }
 
 
@@ -320,7 +325,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--first", type=int, default=0, help="number of the first file, to make one again")
     parser.add_argument("--seed", type=int, default=1)
     root = Path(__file__).resolve().parents[2]
-    parser.add_argument("--crawl", type=Path, default=root.parent / "shared/data/crawl")
+    shared = Path(os.environ.get("PROVENANCE_SHARED", root.parent / "shared"))
+    parser.add_argument("--crawl", type=Path, default=shared / "data/crawl")
     parser.add_argument("--quick", action="store_true", help="300 files")
     options = parser.parse_args(argv)
     if find_spec("provenance") is None:

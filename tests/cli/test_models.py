@@ -95,3 +95,14 @@ def test_estimate_needs_a_scan(cli: Callable[..., Any]) -> None:
     done = cli("estimate", "nothing")
     assert done.code == 2
     assert "nothing" in done.err
+
+
+@pytest.mark.parametrize("verb", ["train", "calibrate"])
+def test_a_place_where_no_model_can_stand_is_refused_before_anything_is_read(
+    cli: Callable[..., Any], tmp_path: Path, verb: str
+) -> None:
+    (tmp_path / "folder").mkdir()
+    for out, cause in (("folder", "over a folder"), ("none/own.model", "folder is not there")):
+        done = cli(verb, "there-is-no-such-file.jsonl", "--out", out)
+        assert done.code == 2
+        assert cause in done.err

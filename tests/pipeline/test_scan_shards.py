@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import gzip
 import importlib
 import os
@@ -21,9 +22,11 @@ import pytest
 import provenance as pv
 from provenance import pipeline
 from provenance.engine import Watch
+from provenance.errors import StoreError
 from provenance.pipeline import identity, observe, publisher, reading, worker
 from provenance.pipeline import scan as scan_verb  # noqa: F401 - so that the module below is loaded
 from provenance.readers import crawl
+from provenance.store import parts
 
 scanning = importlib.import_module("provenance.pipeline.scan")
 
@@ -278,6 +281,38 @@ def test_records_that_break_a_worker_are_found_and_rejected_and_their_neighbours
     pv.scan(path, store=tmp_path / "whole", jobs=1)
     records = contents(store)["records"]
     assert sum(row not in records for row in contents(tmp_path / "whole")["records"]) == len(broken)
+
+
+def scan_on_a_full_disk(task):
+    def full(path, *arguments):
+        if task.number:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return WRITE(path, *arguments)
+
+    parts._write = full
+    try:
+        yield from worker.scan_shard(task)
+    finally:
+        parts._write = WRITE
+
+
+WRITE = parts._write
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_disk_that_is_full_in_a_worker_ends_the_scan_and_rejects_nothing(tmp_path, text, contents, jobs, monkeypatch):
+    path, store = tmp_path / "x.warc.gz", tmp_path / "s"
+    path.write_bytes(b"".join(gzip.compress(page(text(n), n), mtime=0) for n in range(40)))
+    monkeypatch.setattr(scanning, "scan_shard", scan_on_a_full_disk)
+    with pytest.raises(StoreError, match="The disk is full"):
+        pv.scan(path, store=store, jobs=jobs, shard_bytes=path.stat().st_size // 3)
+    assert pipeline.verify(store=store).problems == []
+    monkeypatch.setattr(scanning, "scan_shard", worker.scan_shard)
+    result = pv.scan(path, store=store, jobs=jobs)
+    assert (result.records, result.rejects, result.failed_sources) == (40, 0, ())
+    pv.scan(path, store=tmp_path / "whole", jobs=1)
+    assert contents(store)["records"] == contents(tmp_path / "whole")["records"]
+    assert leftovers(store) == set()
 
 
 def test_a_source_that_breaks_every_worker_is_given_up_and_the_others_are_read(tmp_path, text, jsonl, monkeypatch):

@@ -93,4 +93,11 @@ def _refuse_unknown(keys: Any, known: Any, path: Path, prefix: str) -> None:
 
 def _placed(key: str, value: Any, folder: Path) -> Any:
     is_file = key in {"store", "style_model"} or (key == "policy" and value not in _NAMED_POLICIES)
-    return str(folder / Path(value).expanduser()) if is_file and isinstance(value, str) else value
+    if not is_file or not isinstance(value, str):
+        return value
+    if "\0" in value:
+        raise UsageError(f"`{key}` has a zero character in it, as no file's name has", place=str(folder))
+    try:
+        return str(folder / Path(value).expanduser())
+    except RuntimeError:  # it begins with ~ and names no user: a file of that name
+        return str(folder / value)

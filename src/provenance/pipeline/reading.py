@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from provenance.engine import Crew, Done, Event, Failed, Watch, Yielded, serve
+from provenance.errors import StoreError
 from provenance.pipeline.assembly import Assembly
 from provenance.pipeline.identity import Input
 from provenance.pipeline.publisher import Publisher, accepted_before
-from provenance.pipeline.worker import Advanced, EndKnown, Scanning, ShardRead, Task
+from provenance.pipeline.worker import Advanced, EndKnown, Scanning, ShardRead, StoreRefused, Task
 from provenance.readers import Source
 from provenance.readers.marks import START
 from provenance.readers.pieces import opened
@@ -102,6 +103,8 @@ class _Desk:
                 reached = source.item.source.bytes if part.end is None else part.end.offset
                 self._tracker.done += max(0, reached - part.begin.offset)
             self._tracker.tell()
+        elif isinstance(value, StoreRefused):
+            raise StoreError(value.cause, place=value.place, next_step=value.next_step)
 
 
 def read_sources(

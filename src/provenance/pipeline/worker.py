@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from provenance import schema
 from provenance.engine import Phase, beat
-from provenance.errors import SourceError, UsageError
+from provenance.errors import SourceError, StoreError, UsageError
 from provenance.lean import leave_out_unused
 from provenance.pipeline.identity import Stamp, stamp_of
 from provenance.readers import ReadOptions, Source, Tally
@@ -143,7 +143,22 @@ class Counts:
         )
 
 
-Result: TypeAlias = Plan | EndKnown | Advanced | ShardRead
+@dataclass(frozen=True)
+class StoreRefused:
+    """The store can't be used, or does not take what was seen: no fault of a source, and the end of the scan.
+
+    Attributes:
+        cause: As of a `StoreError`.
+        place: Likewise.
+        next_step: Likewise.
+    """
+
+    cause: str
+    place: str
+    next_step: str
+
+
+Result: TypeAlias = Plan | EndKnown | Advanced | ShardRead | StoreRefused
 
 
 @lru_cache(maxsize=2)
@@ -174,6 +189,13 @@ def scan_shard(task: Task) -> Iterator[Result]:
     if isinstance(task, PlanTask):
         yield plan(task.source, task.shard_bytes, task.begin)
         return
+    try:
+        yield from _read_shard(task)
+    except StoreError as failure:  # an exception that is left to the engine is taken for a fault of the record in hand
+        yield StoreRefused(failure.cause, failure.place, failure.next_step)
+
+
+def _read_shard(task: ShardTask) -> Iterator[Result]:
     from provenance.pipeline.observe import Identity
 
     scanning, span = task.scanning, task.span
