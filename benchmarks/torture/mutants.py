@@ -292,9 +292,10 @@ class _Server:
 
     def _tests(self, mutant: Mutant) -> list[str]:
         """Return the tests that may notice, the likeliest and quickest first."""
-        names = self._reaching(mutant)
+        own = f"/test_{Path(mutant.file).stem}.py::"  # it may look at a constant without reaching a line
+        names = list(dict.fromkeys([*self._reaching(mutant), *(name for name in self.took if own in name)]))
         here, anywhere = self.kills[mutant.file], self.kills[""]
-        names.sort(key=lambda name: (-here[name], -anywhere[name], self.took[name]))
+        names.sort(key=lambda name: (-here[name], own not in name, -anywhere[name], self.took[name]))
         chosen, total = [], 0.0
         for name in names:
             total += self.took[name]

@@ -54,6 +54,7 @@ class Mutant:
         whole: Whether it takes effect when its module is imported, not when a function is called.
         names: Names that an assignment outside functions binds, if the change is in one.
         function: Which function it is in, if in one.
+        code: The line, of Python.
     """
 
     file: str
@@ -64,6 +65,7 @@ class Mutant:
     whole: bool = False
     names: tuple[str, ...] = ()
     function: str = ""
+    code: str = ""
 
     @property
     def key(self) -> str:
@@ -73,7 +75,10 @@ class Mutant:
     @property
     def name(self) -> str:
         """How the list of those that can't be noticed names it: so that it outlives edits elsewhere in the file."""
-        return f"{self.file.removeprefix('src/provenance/')} {self.function}: {self.change}".replace(" :", ":")
+        where = f"{self.file.removeprefix('src/provenance/')} {self.function}".strip()
+        return (
+            f"{where}: {self.change} in: {self.code[:60]}".strip() if self.code else f"{where}: {self.change}".strip()
+        )
 
 
 @dataclass
@@ -95,11 +100,12 @@ def mutants_of(root: Path, file: str) -> list[Mutant]:
 
 def _python(file: str, text: str) -> Iterator[Mutant]:
     tree = ast.parse(text)
-    functions = list(_functions(tree, ""))
+    functions, lines = list(_functions(tree, "")), text.splitlines()
     for number, site in enumerate(_sites(tree)):
         line = site.node.lineno
         function = max((first, name) for first, last, name in [(0, line, ""), *functions] if first <= line <= last)[1]
-        yield Mutant(file, number, line, site.change, "", site.whole, site.names, function)
+        code = lines[line - 1].strip()
+        yield Mutant(file, number, line, site.change, "", site.whole, site.names, function, code)
 
 
 def _functions(tree: ast.AST, within: str) -> Iterator[tuple[int, int, str]]:

@@ -75,3 +75,8 @@ def test_the_share_of_rows_that_are_as_wide_as_the_header(content, fit):
 def test_a_row_that_can_not_be_read_counts_as_a_misfit_and_the_next_are_read():
     content = 'a,b\n1,"x"y\n2,3\n4,5\n'
     assert dialect._fit(content.splitlines(True), dialect._Quoted, True) == (2, 0.75)
+
+
+def test_one_misfit_after_another():
+    content = 'a,b\n1,"x"y\n2,"x"y\n3,4\n'
+    assert dialect._fit(content.splitlines(True), dialect._Quoted, True) == (2, 0.5)

@@ -157,3 +157,12 @@ def test_whole_members_are_given_without_a_copy():
     assert window.whole(16) == pieces[3]
     window.passed()
     assert window.whole(17) is None
+
+
+@pytest.mark.parametrize(("between", "given"), [(b" \n", True), (b"ab", False)])
+def test_only_white_space_may_stand_before_a_whole_member(between, given):
+    window = Window(iter([Piece(b"first", 0), Piece(between), Piece(b"whole", 30, whole=True)]))
+    assert window.fill(5)
+    window.drop(5)
+    assert window.fill(8)
+    assert (window.whole(5) is not None) == given
