@@ -1,43 +1,54 @@
 # mypy: ignore-errors
 # Compiled in: text/utf8/kernel.py 60a5d264
-"""Kernel that counts, in windows of each text, English function words and those of other languages."""
+"""Kernel that counts, in windows of each text, function words of several languages."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from provenance.text.utf8.kernel import entry
+from provenance.text.utf8.kernel import entry, pointer
 
-LETTERS, WORDS, LEAST, OTHERS, FOREIGN, SIZE = range(6)
-COUNTS = 6
+LANGUAGES = 8
+"""At most so many: a byte each of a word's languages, of a chunk's counts."""
+LETTERS, WORDS, LISTED, FOREIGN, SIZE = range(5)
+HITS = 5
+LEAST = HITS + LANGUAGES
+COUNTS = LEAST + LANGUAGES
 CHUNK = 512
 CHUNK_WORDS = 20
-LONGEST = 8
+MOST_WORDS = 255
+LONGEST = 7
+LANE = np.uint64(255)
+EIGHT = np.uint64(8)
 
 
 @entry
-def count_words(data, starts, ends, first, table, shift, factor, out):
+def count_words(data, starts, ends, first, table, lanes, shift, factor, out):
     """Fill ``out`` (texts × ``COUNTS``).
 
-    Windows ``first[i]`` up to ``first[i + 1]`` belong to text ``i``. ``LEAST`` is the smallest number of English
-    function words in a thousand words of any chunk of about ``CHUNK`` bytes; 1,000 where no chunk has
-    ``CHUNK_WORDS`` words. ``table`` holds words of at most ``LONGEST`` lower-case letters, packed into a number
-    above one bit that says English, at ``word * factor >> shift``.
+    Windows ``first[i]`` up to ``first[i + 1]`` belong to text ``i``. ``LISTED`` counts the words of the table,
+    ``HITS + l`` those of language ``l``, and ``LEAST + l`` is the smallest number of these in a thousand words of any
+    chunk of about ``CHUNK`` bytes; 1,000 where no chunk has ``CHUNK_WORDS`` words. ``table`` holds words of at most
+    ``LONGEST`` lower-case letters at ``word * factor >> shift``, packed into a number above eight bits that say whose
+    they are; ``lanes`` has for each such set of bits a byte of 1 for each.
     """
-    for text in range(first.size - 1):
-        letters = words = others = foreign = size = chunk_words = chunk_hits = 0
-        least = 1000
-        for window in range(first[text], first[text + 1]):
+    text, words_of, ones_of = pointer(data), pointer(table), pointer(lanes)
+    for row in range(first.size - 1):
+        letters = words = listed = foreign = size = chunk_words = 0
+        chunk_hits = np.uint64(0)
+        found = out[row]
+        found[LEAST:] = 1000
+        for window in range(first[row], first[row + 1]):
             start, end = starts[window], ends[window]
             size += end - start
             word = np.uint64(0)
             length = 0
             turn = start + CHUNK
             for at in range(start, end + 1):
-                byte = np.uint8(10) if at == end else data[np.uint64(at)]
+                byte = np.uint8(10) if at == end else text[np.uint64(at)]
                 low = byte | np.uint8(32)
                 if 97 <= low <= 122:
-                    word = word << np.uint64(8) | np.uint64(low)
+                    word = word << EIGHT | np.uint64(low)
                     length += 1
                     letters += 1
                     continue
@@ -48,22 +59,24 @@ def count_words(data, starts, ends, first, table, shift, factor, out):
                 if length > 0:
                     chunk_words += 1
                     if length <= LONGEST:
-                        found = table[word * factor >> shift]
-                        if found >> np.uint64(1) == word:
-                            english = np.int64(found & np.uint64(1))
-                            chunk_hits += english
-                            others += 1 - english
+                        entry_ = words_of[word * factor >> shift]
+                        if entry_ >> EIGHT == word:
+                            listed += 1
+                            chunk_hits += ones_of[entry_ & LANE]
                     word = np.uint64(0)
                     length = 0
-                if at == end or (at >= turn and chunk_words >= 2 * CHUNK_WORDS):
-                    if chunk_words >= CHUNK_WORDS:
-                        least = min(least, chunk_hits * 1000 // chunk_words)
+                if at == end or (at >= turn and chunk_words >= 2 * CHUNK_WORDS) or chunk_words == MOST_WORDS:
+                    for language in range(LANGUAGES):
+                        hits = np.int64(chunk_hits >> np.uint64(8 * language) & LANE)
+                        found[HITS + language] += hits
+                        if chunk_words >= CHUNK_WORDS:
+                            found[LEAST + language] = min(found[LEAST + language], hits * 1000 // chunk_words)
                     words += chunk_words
-                    chunk_words = chunk_hits = 0
+                    chunk_words = 0
+                    chunk_hits = np.uint64(0)
                     turn = at + CHUNK
-        out[text, LETTERS] = letters
-        out[text, WORDS] = words
-        out[text, LEAST] = least
-        out[text, OTHERS] = others
-        out[text, FOREIGN] = foreign
-        out[text, SIZE] = size
+        found[LETTERS] = letters
+        found[WORDS] = words
+        found[LISTED] = listed
+        found[FOREIGN] = foreign
+        found[SIZE] = size
