@@ -333,3 +333,12 @@ def test_rows_that_are_not_of_a_kind_are_refused(store: Store, observations: Cal
     with pytest.raises(StoreError, match="cannot be the name"):
         write_part(store.root, "observations", "../scan", "0", observations("scan", "r1"))
     assert list((store.root / "staging").iterdir()) == []
+
+
+def test_a_path_that_names_nobodys_home_is_a_folder_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    Store.create("~no-such-user/s")
+    assert (tmp_path / "~no-such-user" / "s" / "CURRENT").is_file()
+    Store.create("~/s")
+    assert (tmp_path / "home" / "s" / "CURRENT").is_file()

@@ -10,14 +10,14 @@ from typing import Any, Final
 
 from provenance.errors import StoreError, UsageError
 from provenance.schema import LABELS
-from provenance.store import Commit, Store
+from provenance.store import Commit, Store, layout
 
 _COPIED: Final = ("models", "reference_sets", "segments")
 
 
 def exists(store: Path) -> bool:
     """Tell whether there is a store at this path: also one that has lost its pointer, but none that is only begun."""
-    root = Path(store).expanduser()
+    root = layout.at_home(store)
     kept = (path.name for path in (root / "catalogue").glob("*.duckdb"))
     return (root / "CURRENT").is_file() or any(name != "000001.duckdb" for name in kept)
 

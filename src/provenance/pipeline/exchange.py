@@ -94,7 +94,11 @@ def write_text(path: str | Path, text: str) -> None:
         waiting.replace(target)
     except OSError as error:
         waiting.unlink(missing_ok=True)
-        raise UsageError(f"The file can't be written: {error.strerror or error}", place=str(target)) from error
+        raise UsageError(
+            f"The file can't be written: {error.strerror or error}",
+            place=str(target),
+            next_step="Name a file in a folder that is there and may be written",
+        ) from error
 
 
 def import_lineage(path: str | Path, *, store: str | Path = "provenance-store") -> Imported:

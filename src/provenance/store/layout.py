@@ -89,6 +89,14 @@ def pointed(root: Path) -> Path | None:
         return None
 
 
+def at_home(path: str | Path) -> Path:
+    """Return a path with the user's home in place of ``~``; what names nobody's home is a file of that name."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
 def read_pointer(root: Path) -> Path:
     """Return the catalogue file that ``CURRENT`` names.
 

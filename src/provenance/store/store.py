@@ -210,7 +210,7 @@ class Store:
     """
 
     def __init__(self, path: str | Path = "provenance-store") -> None:
-        self.root = Path(path).expanduser().resolve()
+        self.root = layout.at_home(path).resolve()
         self._mended: list[str] = []
         self._kept: Kept | None = None
         with self.read() as connection:
@@ -230,7 +230,7 @@ class Store:
         Raises:
             StoreError: If the folder holds something else, or can't be written.
         """
-        root = Path(path).expanduser().resolve()
+        root = layout.at_home(path).resolve()
         with layout.refusals(root):
             if (root / layout.CURRENT).exists():
                 return cls(root)
@@ -260,7 +260,7 @@ class Store:
     @classmethod
     def recover(cls, path: str | Path) -> Store:
         """Open a store, after pointing it at the newest sound catalogue if ``CURRENT`` was lost or names none."""
-        root = Path(path).expanduser().resolve()
+        root = layout.at_home(path).resolve()
         mended: list[str] = []
         with layout.refusals(root):
             if (root / layout.CATALOGUES).is_dir():
