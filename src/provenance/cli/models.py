@@ -181,8 +181,6 @@ def _print(found: Assessment) -> None:
         output.emit(
             f"worst for {label} text: {rate.grouping} {output.safe(rate.name)}, "
             f"{100 * rate.wrong:.1f} % wrong (at least {100 * rate.wrong_low:.1f} %) of {rate.texts:,}"
-            if rate.wrong
-            else f"{label} text is tagged wrongly in no group"
         )
 
 
