@@ -43,6 +43,10 @@ def test_status_counts_what_a_dataset_still_holds(made):
     assert made("forget", "--host", "host1.example", "--yes", "--reason", "asked to").code == 0
     (after,) = json.loads(made("status", "--json").out)["datasets"]
     assert (after["records"], after["forgotten"], after["digest"]) == (2, 2, before["digest"])
+    assert (
+        "2 of its records were forgotten and are not judged"
+        in json.loads(made("check", "d", "--json").out)["remarks"][0]
+    )
     held = made("sql", "select count(*) from dataset_records", "-f", "csv").out.split()[1]
     assert held == str(after["records"])
     assert [line.split()[:3] for line in made("status").out.splitlines() if line.strip().startswith("d ")] == [

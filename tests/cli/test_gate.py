@@ -98,8 +98,16 @@ def test_nothing_is_written_over_a_source_or_where_nothing_can_be(gate, tmp_path
     before = (tmp_path / "web.jsonl").read_bytes()
     done = gate("check", "news", "--for-model", "m2", "--fix", "web.jsonl")
     assert done.code == 2
-    assert "would overwrite a source (web.jsonl)" in done.err
+    assert "would overwrite a source of a scan (web.jsonl)" in done.err
     assert (tmp_path / "web.jsonl").read_bytes() == before
+    for command in (
+        ("check", "news", "--for-model", "m2", "--records", "web.jsonl"),
+        ("lineage", "export", "prov", "--out", "web.jsonl"),
+    ):
+        done = gate(*command)
+        assert done.code == 2
+        assert "would overwrite a source of a scan" in done.err
+        assert (tmp_path / "web.jsonl").read_bytes() == before
     (tmp_path / "folder.csv").mkdir()
     done = gate("check", "news", "--for-model", "m2", "--records", "folder.csv")
     assert done.code == 2

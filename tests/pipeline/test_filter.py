@@ -79,6 +79,26 @@ def test_tags_can_be_added(made, tmp_path):
     assert rows[1]["big"] == 12345678901234567890
 
 
+def test_tags_are_added_to_a_row_that_utf8_can_not_hold(tmp_path, text):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"text": text(1), "note": "\ud800 alone"}) + "\n")
+    pv.scan(path, store=tmp_path / "s")
+    pv.filter("a.jsonl", keep={"unknown", "human"}, out=tmp_path / "o.jsonl", store=tmp_path / "s", with_tags=True)
+    row = json.loads((tmp_path / "o.jsonl").read_bytes())
+    assert row["note"] == "\ud800 alone"
+    assert row["tag"] in ("unknown", "human")
+
+
+def test_a_source_of_another_scan_is_not_overwritten(tmp_path, text):
+    for number, name in enumerate(("a.jsonl", "b.jsonl")):
+        (tmp_path / name).write_text(json.dumps({"text": text(number)}) + "\n")
+        pv.scan(tmp_path / name, store=tmp_path / "s")
+    before = (tmp_path / "b.jsonl").read_bytes()
+    with pytest.raises(UsageError, match="overwrite a source"):
+        pv.filter("a.jsonl", out=tmp_path / "b.jsonl", store=tmp_path / "s")
+    assert (tmp_path / "b.jsonl").read_bytes() == before
+
+
 def test_tags_never_replace_a_column_of_the_users_own(made, tmp_path):
     folder, _, _ = made
     with pytest.raises(UsageError, match="'score' of their own"):

@@ -25,6 +25,14 @@ def names(paths, root=None):
     return [source.uri for source in find_sources([str(path) for path in paths], root and str(root))]
 
 
+def test_a_store_in_a_folder_is_no_input(tmp_path):
+    from provenance.store import Store
+
+    (tmp_path / "a.jsonl").write_text('{"text": "a"}\n')
+    Store.create(tmp_path / "kept")
+    assert [source.uri for source in find_sources([str(tmp_path)], None)] == ["a.jsonl"]
+
+
 def test_folders_are_walked_and_side_files_passed_over(tree):
     assert names([tree]) == ["a/deep/three.jsonl.gz", "a/one.jsonl", "a/two.jsonl", "b/two.jsonl"]
 

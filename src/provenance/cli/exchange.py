@@ -31,7 +31,7 @@ def export_lineage(
 
     text = pipeline.export_lineage(form, node, url=url, licence=licence, store=store)
     if out is not None:
-        pipeline.write_text(out, text)
+        pipeline.write_text(out, text, store=store)
         output.outcome("written", str(out), json=json)
     elif json and form == "card":
         output.emit_json({"card": text})

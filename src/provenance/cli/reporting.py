@@ -32,7 +32,7 @@ def report(
 
     found = figures(scan_name, top=top, store=store)
     if out is not None and str(out) != "-":
-        write_text(out, page(found))
+        write_text(out, page(found), store=store)
     if json:
         output.emit_json(found.as_dict())
     elif str(out) == "-":

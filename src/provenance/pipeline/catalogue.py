@@ -142,6 +142,22 @@ def sources(store: Store, scan_id: str) -> list[dict[str, Any]]:
     return rows(store, "select * from sources where scan_id = ? and error is null order by uri", [scan_id])
 
 
+def refuse_to_overwrite(store: Store, *outputs: Path) -> None:
+    """Look whether files that are to be written were read for a scan: they are what its records stand in.
+
+    Raises:
+        UsageError: If one was.
+    """
+    places = {str(output.resolve()): output for output in outputs}
+    query = "select distinct location from sources where list_contains($1, location) order by location"
+    for row in rows(store, query, [list(places)]):
+        raise UsageError(
+            "The output would overwrite a source of a scan",
+            place=str(places[row["location"]]),
+            next_step="Name another file",
+        )
+
+
 def tried_sources(store: Store, scan_id: str) -> list[dict[str, Any]]:
     """Return the last try of each source of a scan, by URI, also of those that broke off."""
     return rows(

@@ -81,13 +81,14 @@ def export_lineage(
     return "".join(json.dumps(event, ensure_ascii=False, sort_keys=True) + "\n" for event in events)
 
 
-def write_text(path: str | Path, text: str) -> None:
+def write_text(path: str | Path, text: str, *, store: str | Path) -> None:
     """Write a text into a file, whole or not at all.
 
     Raises:
-        UsageError: If it can't be written.
+        UsageError: If it can't be written, or is a source of a scan in the store.
     """
     target = Path(path)
+    catalogue.refuse_to_overwrite(Store.open(store), target)
     waiting = target.with_name(f".{target.name}.partial")
     try:
         waiting.write_text(text, encoding="utf-8")

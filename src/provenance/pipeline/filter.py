@@ -90,7 +90,7 @@ def filter_records(
                 next_step="Wait for it; if it was interrupted, run the same `provenance scan` again to go on",
             )
         sources = catalogue.sources(opened, scan_id)
-        _refuse_to_overwrite(sources, target, _dropped_path(target, form))
+        catalogue.refuse_to_overwrite(opened, target, _dropped_path(target, form))
         for source in sources:
             refuse_if_changed(source)
         options = ReadOptions(**catalogue.read_options(scan_row))
@@ -140,15 +140,6 @@ def _scan_id(
         if not Path(what).exists() or catalogue.rows(opened, "select 1 from scans where $1 in (scan_id, name)", [what]):
             return str(catalogue.find_scan(opened, what)["scan_id"])
     return scan(what, store=store, jobs=jobs, progress=progress).scan_id
-
-
-def _refuse_to_overwrite(sources: Sequence[dict[str, Any]], *outputs: Path) -> None:
-    read = {source["location"] for source in sources}
-    for output in outputs:
-        if str(output.resolve()) in read:
-            raise UsageError(
-                "The output would overwrite a source", place=str(output), next_step="Name another file with --out"
-            )
 
 
 def _refuse_if_sealed(connection: duckdb.DuckDBPyConnection, dataset: str) -> None:

@@ -336,7 +336,10 @@ def _erase_records(store: Store, target: _Target, reason: str) -> list[str]:
         f"run `provenance dedup {name}` again: its clusters held forgotten records" for (name,) in looked_through
     ]
     remarks.append("files that `filter` and `scan --out` wrote are as they were: write them anew")
-    remarks.append("the sources are as they were: a new scan of one that still holds the records observes them again")
+    remarks.append(
+        "the sources are as they were: take the records out of them, for a scan of one that has changed since, or with "
+        "other options, observes what it holds; a scan that is in the store is not repeated"
+    )
     return remarks
 
 

@@ -223,8 +223,15 @@ def with_tags(rows: Rows, tags: pa.Table) -> Rows:
     for line, extra in zip(rows, tags.to_pylist(), strict=True):
         own = json.loads(line)
         _refuse_own(set(own) & set(extra))
-        tagged.append(json.dumps({**own, **extra}, ensure_ascii=False).encode())
+        tagged.append(_encoded({**own, **extra}))
     return tagged
+
+
+def _encoded(row: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(row, ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can name and UTF-8 can't
+        return json.dumps(row).encode()
 
 
 def _refuse_own(shared: set[str]) -> None:

@@ -47,7 +47,8 @@ def find_sources(paths: Sequence[str], root: str | None = None, source_name: str
     """The files and objects that ``paths`` name, each once, sorted by URI.
 
     Folders are walked recursively without following links to folders; hidden files, and side files such
-    as READMEs, indexes, checksums and manifests, are passed over there (a file named outright never is).
+    as READMEs, indexes, checksums and manifests, and stores of this program, are passed over there (a file named
+    outright never is).
 
     Args:
         paths: Files, folders, patterns with ``*``, ``?``, ``[…]`` and ``**``, URLs of objects, folders and patterns
@@ -148,11 +149,18 @@ def _walk(folder: Path) -> Iterator[str]:
         raise _forbidden(error.filename or str(folder)) from error
 
     for parent, folders, files in os.walk(folder, onerror=forbidden):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "_")))
+        folders[:] = sorted(
+            name for name in folders if not name.startswith((".", "_")) and not _is_store(Path(parent, name))
+        )
         for name in sorted(files):
             file = Path(parent, name)
             if not _is_side(name) and file.is_file():
                 yield str(file)
+
+
+def _is_store(folder: Path) -> bool:
+    """Tell a folder that provenance keeps its own data in; reading the folder around it is not meant to read that."""
+    return (folder / "CURRENT").is_file() and (folder / "catalogue").is_dir()
 
 
 def _source(file: str, name: str) -> Source:

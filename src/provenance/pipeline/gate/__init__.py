@@ -77,12 +77,15 @@ def check(
     Raises:
         LineageError: If the dataset is not recorded, or was not then.
         PolicyError: If the policy is malformed, or the store did not know it then.
-        UsageError: If the moment is before the store's first commit or in the future.
+        UsageError: If the moment is before the store's first commit or in the future, or the file for the records is a
+            source of a scan.
     """
     target = None if records is None else Path(records)
     if target is not None:
         files.require_writable(target)
     opened = Store.open(store)
+    if target is not None:
+        catalogue.refuse_to_overwrite(opened, target)
     with _examined(opened, dataset, for_model, policy, as_of, successor_of, style_model) as (examined, result):
         if target is None or result.allowed:
             return result
@@ -126,6 +129,7 @@ def fix(
     else:
         sinks.form_of(target)
     opened = Store.open(store)
+    catalogue.refuse_to_overwrite(opened, target)
     with (
         opened.session(),
         _examined(opened, dataset, for_model, policy, None, successor_of, style_model) as (examined, result),
@@ -169,7 +173,7 @@ def _examined(
     if as_of is None:
         moment = None
         judged_by = policies.load(policy)
-        remarks = _recorded(store, judged_by)
+        remarks = (*_forgotten(store, node), *_recorded(store, judged_by))
     else:
         moment = then.moment(store, as_of)
         then.require_known(store, node, moment)
@@ -183,6 +187,18 @@ def _examined(
 
 def _model(path: str | Path | None) -> StyleModel:
     return StyleModel.load(None if path is None else Path(path))
+
+
+def _forgotten(store: Store, node: str) -> tuple[str, ...]:
+    """Say that records of a dataset were erased: nobody judges them, and its file may hold them still."""
+    query = (
+        "select coalesce(sum(rows), 0)::bigint as records from tombstones "
+        "where kind = 'dataset_records' and dataset_id = $1"
+    )
+    records = catalogue.rows(store, query, [node])[0]["records"]
+    if not records:
+        return ()
+    return (f"{records:,} of its records were forgotten and are not judged: a file that holds them still is another",)
 
 
 def _recorded(store: Store, policy: Policy) -> tuple[str, ...]:

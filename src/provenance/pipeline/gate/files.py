@@ -71,7 +71,7 @@ def write_rows(store: Store, connection: duckdb.DuckDBPyConnection, path: Path) 
     """Write the rows of the members in ``kept`` from their sources, as `filter` does, and return how many.
 
     Raises:
-        UsageError: If a source is gone or has changed since it was scanned, or the output would overwrite one.
+        UsageError: If a source is gone or has changed since it was scanned.
     """
     return sinks.write(path, sinks.form_of(path), _rows(store, connection, path))
 
@@ -90,7 +90,5 @@ def _rows(store: Store, connection: duckdb.DuckDBPyConnection, path: Path) -> It
         sources = [source for source in catalogue.sources(store, scan_id) if source["source_id"] in held]
         for source in sources:
             refuse_if_changed(source)
-            if str(path.resolve()) == source["location"]:
-                raise UsageError("The output would overwrite a source", place=str(path), next_step="Name another file")
         options = ReadOptions(**catalogue.read_options(catalogue.scan_row(store, scan_id) or {}))
         yield from kept_rows(connection, sources, options, sinks.form_of(path), False, None)
