@@ -44,81 +44,27 @@ if TYPE_CHECKING:
     )
 
 _NAMES: Final = {
-    "compaction": (
-        "CompactResult",
-        "compact_index",
-    ),
-    "dedup": ("dedup",),
-    "detect": ("Detector",),
-    "estimate": (
-        "Estimate",
-        "estimate",
-    ),
-    "exchange": (
-        "export_lineage",
-        "import_lineage",
-        "write_text",
-    ),
-    "explain": (
-        "Explanation",
-        "explain",
-    ),
-    "filter": ("filter",),
-    "forget": (
-        "ForgetResult",
-        "absent",
-        "finish_forgetting",
-        "forget",
-    ),
-    "gate": (
-        "FixResult",
-        "check",
-        "fix",
-    ),
-    "hindsight": (
-        "diff",
-        "impact",
-    ),
-    "register": (
-        "register",
-        "unregister",
-    ),
-    "rematch": ("rematch",),
-    "results": (
-        "DedupResult",
-        "FilterResult",
-        "RegisterResult",
-        "RematchResult",
-        "ScanResult",
-    ),
-    "scan": ("scan",),
-    "variety": (
-        "Budget",
-        "Diversity",
-        "budget",
-        "diversity",
-    ),
-    "verbs": (
-        "add_dataset",
-        "add_edge",
-        "add_evaluation",
-        "add_generation_run",
-        "add_generations",
-        "add_model",
-        "add_run",
-        "depth",
-        "exposure",
-        "loops",
-        "node_names",
-        "retag",
-        "self_grading",
-        "standing_matches",
-        "status",
-        "trace",
-        "verify",
-    ),
+    "compaction": "CompactResult compact_index",
+    "dedup": "dedup",
+    "detect": "Detector",
+    "estimate": "Estimate estimate",
+    "exchange": "export_lineage import_lineage write_text",
+    "explain": "Explanation explain",
+    "filter": "filter",
+    "forget": "ForgetResult absent finish_forgetting forget",
+    "gate": "FixResult check fix",
+    "hindsight": "diff impact",
+    "register": "register unregister",
+    "rematch": "rematch",
+    "results": "DedupResult FilterResult RegisterResult RematchResult ScanResult",
+    "scan": "scan",
+    "variety": "Budget Diversity budget diversity",
+    "verbs": "add_dataset add_edge add_evaluation add_generation_run add_generations add_model add_run depth exposure "
+    "loops node_names retag self_grading standing_matches status trace verify",
 }
-_HOMES: Final = {name: module for module, names in _NAMES.items() for name in names}
+"""By module."""
+
+_HOMES: Final = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
     "Budget",

@@ -40,8 +40,7 @@ _CHECKED_BYTES: Final = 1 << 20
 
 _MAX_DECLARATIONS: Final = 32
 
-_decode: Final = json.JSONDecoder().decode
-_scan: Final[Any] = vars(json.JSONDecoder())["scan_once"]
+_DECODER: Final = json.JSONDecoder()
 Row = tuple[Line, dict[str, Any]]
 
 
@@ -156,10 +155,10 @@ def _objects(found: Iterator[Line], options: ReadOptions, tally: Tally, only: Po
 def _parsed(text: str) -> Any:
     """What JSON says, without looking for white space around it first: there is none as a rule."""
     try:
-        value, end = _scan(text, 0)
-    except StopIteration:
-        return _decode(text)
-    return value if end == len(text) else _decode(text)
+        value, end = _DECODER.raw_decode(text)
+    except json.JSONDecodeError:
+        return _DECODER.decode(text)
+    return value if end == len(text) else _DECODER.decode(text)
 
 
 def _values(content: bytes) -> int:

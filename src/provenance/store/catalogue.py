@@ -102,25 +102,13 @@ def attached(path: Path) -> duckdb.DuckDBPyConnection:
         connection.execute("set lock_configuration = true")
     except duckdb.Error as error:
         connection.close()
-        if not path.exists():
-            raise FileNotFoundError(str(path)) from error
         raise _unreadable(path, error) from error
     return connection
 
 
 def apart(path: Path) -> duckdb.DuckDBPyConnection:
     """Open a catalogue, as `attached`; it has to be of a version that this program knows."""
-    connection = attached(path)
-    try:
-        rows = connection.execute("select value from theirs.main.store_meta where key = 'schema_version'").fetchall()
-        there = int(rows[0][0])
-    except (duckdb.Error, LookupError, TypeError, ValueError) as error:
-        connection.close()
-        raise _unreadable(path, error) from error
-    if there > SCHEMA_VERSION:
-        connection.close()
-        raise _newer(path, there)
-    return connection
+    return _known(attached(path), path, "theirs.main.store_meta")
 
 
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -133,17 +121,25 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
         connection = quiet(path, read_only=read_only)
     except duckdb.Error as error:
-        if not path.exists():
-            raise FileNotFoundError(str(path)) from error
         raise _unreadable(path, error) from error
+    return _known(connection, path, "store_meta")
+
+
+def _known(connection: duckdb.DuckDBPyConnection, path: Path, table: str) -> duckdb.DuckDBPyConnection:
+    """Return a connection to a catalogue of a version that this program knows; any other is closed and refused."""
     try:
-        there = version(connection)
-    except (duckdb.Error, ValueError) as error:
+        rows = connection.execute(f"select value from {table} where key = 'schema_version'").fetchall()  # noqa: S608
+        there = int(rows[0][0]) if rows else 0
+    except (duckdb.Error, TypeError, ValueError) as error:
         connection.close()
         raise _unreadable(path, error) from error
     if there > SCHEMA_VERSION:
         connection.close()
-        raise _newer(path, there)
+        raise StoreError(
+            f"The store has version {there}; this program knows versions up to {SCHEMA_VERSION}",
+            place=str(path),
+            next_step="Use a newer provenance: `pip install --upgrade provenance`",
+        )
     return connection
 
 
@@ -158,15 +154,9 @@ def version(connection: duckdb.DuckDBPyConnection) -> int:
     return int(meta(connection, "schema_version") or "0")
 
 
-def _newer(path: Path, there: int) -> StoreError:
-    return StoreError(
-        f"The store has version {there}; this program knows versions up to {SCHEMA_VERSION}",
-        place=str(path),
-        next_step="Use a newer provenance: `pip install --upgrade provenance`",
-    )
-
-
-def _unreadable(path: Path, error: Exception) -> StoreError:
+def _unreadable(path: Path, error: Exception) -> Exception:
+    if not path.exists():
+        return FileNotFoundError(str(path))
     if isinstance(error, duckdb.IOException) and "ermission denied" in str(error):
         return failure(PermissionError(13, "Permission denied"), path)
     return StoreError(
@@ -188,12 +178,10 @@ def set_meta(connection: duckdb.DuckDBPyConnection, key: str, value: str) -> Non
     connection.execute("insert into store_meta values (?, ?)", [key, value])
 
 
-def locate(connection: duckdb.DuckDBPyConnection, root: Path) -> bool:
-    """Let a connection find the parts of a store that was moved since its last commit; says whether it was."""
-    moved = meta(connection, "root") != str(root)
-    if moved:
+def locate(connection: duckdb.DuckDBPyConnection, root: Path) -> None:
+    """Let a connection find the parts of a store that was moved since its last commit."""
+    if meta(connection, "root") != str(root):
         connection.execute(f"set variable {_ROOT_VARIABLE} = ?", [str(root)])
-    return moved
 
 
 def define(connection: duckdb.DuckDBPyConnection, root: Path) -> None:

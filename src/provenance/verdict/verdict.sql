@@ -23,7 +23,7 @@ create or replace macro decision(captured_at, date_origin, recovered, text_kind,
         when human_share >= policy.matched_human_share and coalesce(synthetic_words, 0) < policy.matched_mixed_words
             then {'tag': 'human', 'reason': 'match:human-reference'}
         -- 3. declared
-        when len(evidence) > 0 and policy.declared_decides and not recovered  -- most records have none: that costs nothing
+        when len(evidence) > 0 and policy.declared_decides and not recovered  -- most records have none
              and deciding_name(evidence, 'declared', policy.declared_ignore) is not null
             then {'tag': 'synthetic', 'reason': 'declared:' || deciding_name(evidence, 'declared', policy.declared_ignore)}
         -- 4. marker
