@@ -26,7 +26,7 @@ sys.path.insert(0, str(ROOT / "src"))
 from provenance.classifier import prevalence  # noqa: E402
 from provenance.classifier.evaluate import base_models  # noqa: E402
 from provenance.classifier.populations import CELLS, cells, populations  # noqa: E402
-from provenance.classifier.training import TrainingOptions, train  # noqa: E402
+from provenance.classifier.training import train  # noqa: E402
 from provenance.classifier.training.calibrate import LENGTH_BINS, Scored, logistic_line, set_weights  # noqa: E402
 from provenance.classifier.training.labelled import read_labelled  # noqa: E402
 
@@ -51,9 +51,9 @@ class Pool:
 def held_out(labelled: Path):
     """Train, and return the model and the held-out scores of the training texts, each text at its longest."""
     settings = runpy.run_path(str(ROOT / "scripts" / "train"), run_name="settings")
-    folds = {name: fold for fold, names in settings["TOGETHER"].items() for name in names}
-    options = TrainingOptions(folds=folds, pieces=settings["PIECES"], uncertain=settings["UNCERTAIN"])
-    result = train(read_labelled([labelled / "train"]), options, lambda line: print(line, file=sys.stderr))
+    options = settings["options_of"]("default")
+    result = train(settings["texts"](labelled), options, lambda line: print(line, file=sys.stderr))
+    group = {**options.folds, **options.populations}
     held, table = result.held, result.table
     lines = {bin_.words_from: (bin_.slope, bin_.offset) for bin_ in result.model.arrays.bins}
     slope, offset = (np.array([lines[LENGTH_BINS[b][0]][part] for b in range(4)]) for part in (0, 1))
@@ -72,7 +72,7 @@ def held_out(labelled: Path):
             "cell": cells(score)[keep],
             "synthetic": (column["label"] == "synthetic")[keep],
             "dataset": dataset[keep],
-            "group": np.array([folds.get(name, name) for name in dataset])[keep],
+            "group": np.array([group.get(name, name) for name in dataset])[keep],
             "certain": ~np.isin(dataset, list(options.uncertain))[keep],
             "natural": (held.bins == longest[held.rows])[keep],
         }

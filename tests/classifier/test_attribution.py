@@ -198,7 +198,7 @@ def test_the_style_model_asks_for_what_looks_synthetic(
 ) -> None:
     bin_ = Bin("en", 50, 0, 1.0, 0.0, (-1e9,), (p_human,), (1e9,), (0.5,), (900, 900))
     model = StyleModel.of(
-        ModelArrays(shipped.arrays.symbols, np.zeros(2 << 8, np.int8), 8, 512, (1.0, 1.0, 0.0), (bin_,))
+        ModelArrays(shipped.arrays.symbols, np.zeros((1, 2 << 8), np.int8), 8, 512, ((1.0, 1.0, 0.0),), (bin_,))
     )
     texts = pa.array([text_of("claude-3-opus", 990), text_of("claude-3-opus", 991)], pa.large_string())
     rows = model.judge(texts, ["en", "en"], [300, 300], ["prose", "code"]).to_pylist()

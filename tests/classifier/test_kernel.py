@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from provenance.classifier.alphabet import LOWER, build_table
 from provenance.classifier.features import margins, symbolise
-from provenance.classifier.modelfile import ModelArrays
+from provenance.classifier.modelfile import LONGEST_WINDOW, ModelArrays
 
 PLAIN = "Hello world, it's naive. Don't stop… 10 yes — no (or 2.5 well-known ones)!"
 TABLE = build_table()
@@ -119,31 +119,45 @@ def plain_slots(symbols: list[int], bits: int) -> tuple[set[int], set[int]]:
     return grams, words
 
 
-def toy_model(bits: int = 10, window: int = 64) -> ModelArrays:
-    steps = ((np.arange(2 << bits) * 37) % 251 - 125).astype(np.int8)
-    return ModelArrays(TABLE, steps, bits, window, (0.01, 0.02, -0.3), ())
+def toy_model(bits: int = 10, window: int = 64, experts: int = 3) -> ModelArrays:
+    factors = np.array([[37], [53], [71]])[:experts]
+    steps = ((np.arange(2 << bits) * factors) % 251 - 125).astype(np.int8)
+    scales = ((0.01, 0.02, -0.3), (0.02, -0.01, 0.2), (-0.015, 0.01, 0.0))[:experts]
+    return ModelArrays(TABLE, steps, bits, window, scales, ())
 
 
 def plain_margin(model: ModelArrays, text: str) -> float:
     symbols = symbols_of(text)
     parts = max(1, -(-len(symbols) // model.window))
-    total = 0.0
+    totals = [0.0] * len(model.scales)
     for part in range(parts):
         piece = symbols[len(symbols) * part // parts : len(symbols) * (part + 1) // parts]
         blocks = plain_slots(piece, model.bits)
-        sums = [
-            scale * sum(int(model.weights[s]) for s in block) / math.sqrt(max(1, len(block)))
-            for scale, block in zip(model.scales, blocks, strict=False)
-        ]
-        total += sum(sums) + model.scales[2]
-    return total / parts
+        for expert, scales in enumerate(model.scales):
+            sums = [
+                scale * sum(int(model.weights[expert, s]) for s in block) / math.sqrt(max(1, len(block)))
+                for scale, block in zip(scales, blocks, strict=False)
+            ]
+            totals[expert] += sum(sums) + scales[2]
+    return max(totals) / parts
 
 
-def test_scores_equal_the_plain_form() -> None:
+@pytest.mark.parametrize("experts", [1, 2, 3])
+def test_scores_equal_the_plain_form(experts: int) -> None:
     texts = ["", "a", "one two", PLAIN, PLAIN * 7, "Привет, мир! " * 9, "漢字かな。" * 30, "x" * 500]
-    raw, words = margins(toy_model(), pa.array(texts, pa.large_string()))
-    assert raw == pytest.approx([plain_margin(toy_model(), text) for text in texts], abs=1e-12)
+    model = toy_model(experts=experts)
+    raw, words = margins(model, pa.array(texts, pa.large_string()))
+    assert raw == pytest.approx([plain_margin(model, text) for text in texts], abs=1e-12)
     assert words.tolist()[:4] == [0, 1, 2, 16]
+
+
+@pytest.mark.parametrize("step", [-127, 127])
+def test_the_sums_have_room_for_the_longest_window(step: int) -> None:
+    # Marks that differ from their neighbours are tokens of their own, so every symbol is one, with the most n-grams.
+    text = "".join(chr(0x4E00 + (at * 7) % 4096) for at in range(LONGEST_WINDOW))
+    model = ModelArrays(TABLE, np.full((3, 2 << 16), step, np.int8), 16, LONGEST_WINDOW, ((1.0, 1.0, 0.0),) * 3, ())
+    raw, _ = margins(model, pa.array([text], pa.large_string()))
+    assert raw.tolist() == pytest.approx([plain_margin(model, text)], abs=1e-9)
 
 
 def test_scores_do_not_depend_on_the_batch() -> None:
@@ -165,5 +179,5 @@ def test_more_windows_than_stamps() -> None:
 
 def test_null_reads_as_empty() -> None:
     raw, words = margins(toy_model(), pa.array([None, ""], pa.large_string()))
-    assert raw[0] == raw[1] == pytest.approx(-0.3)
+    assert raw[0] == raw[1] == pytest.approx(0.2)
     assert words.tolist() == [0, 0]

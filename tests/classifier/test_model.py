@@ -38,7 +38,7 @@ def judge(
 
 def test_the_shipped_model_is_small_and_says_what_it_is_made_of(model: StyleModel) -> None:
     card = model.card
-    assert model.version.startswith("style-1-")
+    assert model.version.startswith("style-2-")
     assert "en" in model.languages
     assert card["options"]["licences"] == "default"
     assert all(entry["licence_kind"] != "restricted" for entry in card["sets"])

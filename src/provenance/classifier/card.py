@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from provenance.classifier.evaluate import Evaluation, Group, markdown_table
 from provenance.classifier.model import StyleModel
@@ -47,6 +48,7 @@ def model_card(
         f"languages, texts below {min((bin_.words_from for bin_ in model.arrays.bins), default=0)} words, code, tables "
         "and lists get no style evidence.",
         _HOW,
+        _experts(options["experts"]),
         "## Trained and calibrated on",
         _sets(model),
         f"Held out together when the calibration scores are made: {_folds(options['folds'])}; every other set alone. "
@@ -107,13 +109,13 @@ def model_card(
 
 
 _HOW = (
-    "A linear score over distinct character 5-grams and word 1- to 3-grams (marks of punctuation are words) of "
-    "windows of at most 2,400 symbols, hashed into two blocks of buckets with 8-bit weights; each block is "
-    "divided by the root of the number of its n-grams. A longer text is cut into equal windows, and its score is "
-    "their mean. The symbols leave out case, white space, Markdown, list marks, the glyphs of quotation marks and "
-    "dashes, accents, look-alike and invisible characters, and the digits of numbers, so that neither formatting "
-    "nor those disguises can move a score. Trained with a squared hinge loss by dual coordinate descent on random "
-    "windows of both labels, up to three of a human text and two of a synthetic one, balanced over data set, "
+    "The highest of a few linear scores over distinct character 5-grams and word 1- to 3-grams (marks of punctuation "
+    "are words) of windows of at most 2,400 symbols, hashed into two blocks of buckets with 8-bit weights; each block "
+    "is divided by the root of the number of its n-grams. A longer text is cut into equal windows, and each of its "
+    "scores is their mean. The symbols leave out case, white space, Markdown, list marks, the glyphs of quotation "
+    "marks and dashes, accents, look-alike and invisible characters, and the digits of numbers, so that neither "
+    "formatting nor those disguises can move a score. Trained with a squared hinge loss by dual coordinate descent on "
+    "random windows of both labels, up to three of a human text and two of a synthetic one, balanced over data set, "
     "generator, domain and length; all human text costs twice as much as all synthetic text, and base models count "
     "0.05. In three of ten windows 2 to 15 % of the words are misspelt."
 )
@@ -121,9 +123,9 @@ _CALIBRATION = (
     "Every calibration document is scored by a model that saw neither its data set nor a copy of it nor another "
     "answer to its prompt. A p-value is the larger of two numbers. The first is the 95 % Clopper-Pearson bound on the "
     "share of pooled documents at least as extreme. The second is there because sets differ more than chance, so that "
-    "a pooled threshold breaks its promise on the next set: for human text Student's 95 % bound on the mean rate of a "
-    "data set, taking the sets as the sample (a set of pieces of fewer than 20 works is no sample of its own); for "
-    "synthetic text that mean itself. "
+    "a pooled threshold breaks its promise on the next set: the mean rate of a data set, taking the sets as the sample "
+    "(a set of pieces of fewer than 20 works is no sample of its own). So the promise is one about sets on average; "
+    "the tables below show how far single ones lie from it. "
     "For the longest bin, documents that have no such span take part with a shorter "
     "one, which spreads more and so keeps the bound safe."
 )
@@ -157,7 +159,8 @@ _TRIED = (
     "human text of which every set weighs the same. Synthetic %: share of synthetic text above the threshold that "
     "0.5 % of such human text reaches; human %: share of human text below the threshold under which 3 % of synthetic "
     "text lie. Both thresholds are read off the scores themselves, so they compare models; they promise nothing. Sets "
-    "with restricted licences took part as unseen text only: they were scored, never trained on."
+    "with restricted licences took part as unseen text only: they were scored, never trained on. In the rows with "
+    "three numbers a cell, spans have 100 words and more, and the thresholds are those that the calibration gives."
 )
 _LIMITS = (
     "A tag is a statement about a population, not proof against an author. The error bounds hold for text like "
@@ -175,6 +178,31 @@ def _sets(model: StyleModel) -> str:
             f"| {entry['licence_kind']} |"
         )
     return "\n".join(lines)
+
+
+def _experts(experts: Sequence[Mapping[str, Any]]) -> str:
+    if len(experts) == 1:
+        return "One score was trained on all synthetic text."
+    rows = []
+    for expert in experts:
+        sets = ", ".join(expert["sets"]) or "none"
+        rows.append(
+            f"| {expert['name']} | {'all but ' if expert['others'] else ''}{sets} | "
+            f"{', '.join(expert['blind']) or 'none'} | {expert['steepness']} | {expert['handicap']} |"
+        )
+    return "\n".join(
+        [
+            "Each score is an expert's, trained on the synthetic text of some sets, because what models of one "
+            "generation have in common does not show in another's, and on human text. Out of sample, 0 is what one "
+            "in 200 human texts reaches (every fold weighs the same) and -1 their median; that is multiplied by an "
+            "expert's steepness, and its handicap taken off. Human text is left out where an expert has no synthetic "
+            "text of its kinds.",
+            "",
+            "| expert of | synthetic sets | human sets left out | steepness | handicap |",
+            "|---|---|---|--:|--:|",
+            *rows,
+        ]
+    )
 
 
 def _folds(folds: dict[str, str]) -> str:

@@ -23,7 +23,7 @@ def margins(model: ModelArrays, texts: pa.LargeStringArray) -> tuple[npt.NDArray
         texts: Texts with case and punctuation; null reads as empty.
 
     Returns:
-        The linear score of each text and its number of words (runs of letters and digits).
+        The score of each text and its number of words (runs of letters and digits).
     """
     from provenance.classifier.scoring.kernel import score_texts
 

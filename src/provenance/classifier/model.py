@@ -48,7 +48,7 @@ class StyleModel:
     @classmethod
     def of(cls, arrays: ModelArrays) -> StyleModel:
         """A model of arrays at hand, as training makes them."""
-        return cls(arrays, f"style-1-{modelfile.checksum(arrays)[:12]}")
+        return cls(arrays, f"style-2-{modelfile.checksum(arrays)[:12]}")
 
     def save(self, path: Path) -> None:
         """Write the model file."""

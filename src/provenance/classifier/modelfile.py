@@ -23,9 +23,13 @@ from provenance.classifier.alphabet import TABLE_SIZE
 from provenance.classifier.populations import Population, as_header, from_header
 from provenance.errors import ModelError
 
-MAGIC: Final = b"PVSTYLE1"
+MAGIC: Final = b"PVSTYLE2"
 MAX_BYTES: Final = 64 << 20
 _DIGEST_BYTES: Final = 32
+MOST_EXPERTS: Final = 3
+"""As many weights as stand in one cell of the scoring kernel's table."""
+LONGEST_WINDOW: Final = 2_700
+"""Symbols: the sums of a longer window could overflow."""
 _DTYPES: Final = {"symbols": "uint8", "weights": "int8"}
 
 
@@ -70,10 +74,11 @@ class ModelArrays:
 
     Attributes:
         symbols: ``uint8[TABLE_SIZE]``, the alphabet.
-        weights: ``int8[2 ** (bits + 1)]``, weights of character buckets, then of word buckets.
+        weights: ``int8[experts, 2 ** (bits + 1)]``, of each expert the weights of character buckets, then of word
+            buckets.
         bits: log2 of the buckets of each block.
         window: Most symbols scored together.
-        scales: Size of a weight step for characters and words, and the intercept.
+        scales: Of each expert the size of a weight step for characters and for words, and the intercept.
         bins: Calibration.
         card: What the model was trained on and how; shown, never acted on.
         populations: How the scores of known sets are spread, from which shares are estimated.
@@ -83,7 +88,7 @@ class ModelArrays:
     weights: npt.NDArray[np.int8]
     bits: int
     window: int
-    scales: tuple[float, float, float]
+    scales: tuple[tuple[float, float, float], ...]
     bins: tuple[Bin, ...]
     card: dict[str, Any] = field(default_factory=dict)
     populations: tuple[Population, ...] = ()
@@ -98,7 +103,7 @@ def encode(model: ModelArrays) -> bytes:
         "bits": model.bits,
         "card": model.card,
         "populations": as_header(model.populations),
-        "scales": list(model.scales),
+        "scales": [list(scale) for scale in model.scales],
         "window": model.window,
     }
     return seal(MAGIC, header, list(arrays.values()))
@@ -155,24 +160,29 @@ def decode(content: bytes, place: str) -> ModelArrays:
 def _build(header: Any, payload: bytes) -> ModelArrays:
     bits, window = header["bits"], header["window"]
     _require(type(bits) is int and 8 <= bits <= 24, "bits out of range")
-    _require(type(window) is int and 64 <= window <= 1 << 20, "window out of range")
+    _require(type(window) is int and 64 <= window <= LONGEST_WINDOW, "window out of range")
+    scales = tuple(_scale(entry) for entry in header["scales"])
+    experts = len(scales)
+    _require(1 <= experts <= MOST_EXPERTS, "too many experts, or none")
     expected = [
         {"name": "symbols", "dtype": "uint8", "shape": [TABLE_SIZE]},
-        {"name": "weights", "dtype": "int8", "shape": [2 << bits]},
+        {"name": "weights", "dtype": "int8", "shape": [experts, 2 << bits]},
     ]
     _require(header["arrays"] == expected, "arrays of another name, type or shape")
-    _require(len(payload) == TABLE_SIZE + (2 << bits), "its arrays are cut short or too long")
-    scales = _numbers(header["scales"])
-    _require(len(scales) == 3, "it needs three scales")
+    _require(len(payload) == TABLE_SIZE + experts * (2 << bits), "its arrays are cut short or too long")
     bins = tuple(_bin(entry) for entry in header["bins"])
     _require(len({bin_.name for bin_ in bins}) == len(bins), "two bins of one name")
     _require(isinstance(header["card"], dict), "no card")
     symbols = np.frombuffer(payload, np.uint8, TABLE_SIZE)
-    weights = np.frombuffer(payload, np.int8, 2 << bits, TABLE_SIZE)
+    weights = np.frombuffer(payload, np.int8, experts * (2 << bits), TABLE_SIZE).reshape(experts, 2 << bits)
     populations = from_header(header["populations"], [bin_.name for bin_ in bins])
-    return ModelArrays(
-        symbols, weights, bits, window, (scales[0], scales[1], scales[2]), bins, header["card"], populations
-    )
+    return ModelArrays(symbols, weights, bits, window, scales, bins, header["card"], populations)
+
+
+def _scale(entry: Any) -> tuple[float, float, float]:
+    numbers = _numbers(entry)
+    _require(len(numbers) == 3, "an expert needs three scales")
+    return numbers[0], numbers[1], numbers[2]
 
 
 def _bin(entry: Any) -> Bin:

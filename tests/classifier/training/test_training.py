@@ -10,7 +10,7 @@ import pytest
 from provenance.classifier.alphabet import build_table
 from provenance.classifier.features import symbolise
 from provenance.classifier.modelfile import encode
-from provenance.classifier.training import TrainingOptions, train
+from provenance.classifier.training import Expert, TrainingOptions, train
 from provenance.classifier.training.augment import misspell_spans
 from provenance.classifier.training.calibrate import Scored, SetRates, p_table
 from provenance.classifier.training.corpus import build_corpus, mix, several_windows
@@ -21,7 +21,7 @@ from provenance.classifier.training.labelled import (
     read_labelled,
     select_licences,
 )
-from provenance.classifier.training.optimise import HUMAN_COST, fit, hash_rows
+from provenance.classifier.training.optimise import HUMAN_COST, fit, hash_rows, on_one_scale
 from provenance.errors import UsageError
 
 SYLLABLES = ["ka", "lo", "mi", "ren", "ta", "vos", "ul", "pe", "shi", "dor", "nam", "qui", "est", "bra"]
@@ -272,15 +272,16 @@ def test_a_set_that_errs_more_moves_the_p_value_of_all() -> None:
     assert SetRates(even, upper=True).bound(at) > 0.02
 
 
-def test_for_synthetic_text_the_mean_rate_of_a_set_suffices() -> None:
-    margins = np.sort(np.sin(np.arange(4000.0)))[mix(np.arange(4000), 3).argsort()]
-    sets = np.repeat(np.arange(4), 1000)
-    low = Scored(np.where(sets == 3, margins - 0.5, margins), sets, np.arange(4000))
+def test_a_small_set_counts_as_much_as_a_large_one() -> None:
+    margins = np.sin(np.arange(9400.0))[mix(np.arange(9400), 3).argsort()]
+    sets = np.repeat(np.arange(4), [3000, 3000, 3000, 400])
+    low = Scored(np.where(sets == 3, margins - 0.5, margins), sets, np.arange(9400))
     high = Scored(-low.margins, sets, low.works)
     at = float(np.quantile(low.margins, 0.02))
     rates = [float((low.margins[sets == number] <= at).mean()) for number in range(4)]
-    assert SetRates(low, upper=False).bound(at) >= np.mean(rates)
-    assert SetRates(low, upper=False).bound(at) < 1.5 * np.mean(rates) < SetRates(high, upper=True).bound(-at)
+    assert np.mean(rates) > 1.5 * float((low.margins <= at).mean())
+    for bound in (SetRates(low, upper=False).bound(at), SetRates(high, upper=True).bound(-at)):
+        assert bound == pytest.approx(np.mean(rates))
 
 
 def test_pieces_of_one_work_are_one_document() -> None:
@@ -316,3 +317,81 @@ def test_tables_are_monotone_and_bound_the_observed_share() -> None:
     assert list(values) == sorted(values)
     for margin, value in zip(grid, values, strict=True):
         assert value >= (margins <= margin).mean()
+
+
+LATER = ["honestly", "quietly", "load-bearing", "genuinely", "underneath", "plainly"]
+NEW_SETS = frozenset({"set2", "set3"})
+EXPERTS = (Expert("earlier", NEW_SETS, others=True), Expert("later", NEW_SETS))
+
+
+@pytest.fixture(scope="module")
+def generations() -> pa.Table:
+    """Four sets; in two of them the synthetic texts have other words of their own."""
+    before = corpus_table()
+    texts = [
+        text_of(number, LATER, 120) if label == "synthetic" and dataset in NEW_SETS else text
+        for number, (text, label, dataset) in enumerate(
+            zip(*(before[name].to_pylist() for name in ("text", "label", "dataset")), strict=True)
+        )
+    ]
+    return before.set_column(0, before.schema.field("text"), pa.chunked_array([pa.array(texts, pa.large_string())]))
+
+
+@pytest.fixture(scope="module")
+def of_two(generations):
+    return train(generations, TrainingOptions(bits=12, epochs=3, experts=EXPERTS))
+
+
+def test_each_expert_finds_its_own_generation_and_none_takes_a_person_for_it(of_two) -> None:
+    assert len(of_two.model.arrays.weights) == len(of_two.model.arrays.scales) == 2
+    own = [SYNTHETIC, LATER, HUMAN]
+    fresh = pa.array([text_of(900_000 + n, own[n % 3], 120) for n in range(90)], pa.large_string())
+    p_human = np.array(of_two.model.judge(fresh, ["en"] * 90, [120] * 90, ["prose"] * 90)["p_human"].to_pylist())
+    assert max(p_human[0::3].max(), p_human[1::3].max()) < 0.01 < p_human[2::3].min()
+
+
+def test_the_experts_say_so_in_the_card_and_the_bytes_repeat(generations, of_two) -> None:
+    assert [expert["name"] for expert in of_two.model.card["options"]["experts"]] == ["earlier", "later"]
+    again = train(generations, TrainingOptions(bits=12, epochs=3, experts=EXPERTS))
+    assert encode(again.model.arrays) == encode(of_two.model.arrays)
+
+
+def test_a_handicap_lowers_one_experts_scores(generations, of_two) -> None:
+    held_back = (EXPERTS[0], Expert("later", NEW_SETS, handicap=0.5))
+    lower = train(generations, TrainingOptions(bits=12, epochs=3, experts=held_back)).model.arrays.scales
+    before = of_two.model.arrays.scales
+    assert lower[0] == before[0]
+    assert lower[1][:2] == before[1][:2]
+    assert lower[1][2] == pytest.approx(before[1][2] - 0.5)
+
+
+def test_an_expert_that_has_nothing_to_learn_is_left_out(generations) -> None:
+    experts = (*EXPERTS, Expert("of sets that are not there", frozenset({"elsewhere"})))
+    trained = train(generations, TrainingOptions(bits=12, epochs=3, experts=experts))
+    assert len(trained.model.arrays.scales) == 2
+
+
+@pytest.mark.parametrize("number", [0, 4])
+def test_no_expert_and_more_than_a_cell_holds_are_refused(number: int) -> None:
+    with pytest.raises(UsageError, match="one to 3 experts"):
+        TrainingOptions(experts=(Expert("x", others=True),) * number)
+
+
+def test_one_scale_has_the_median_at_minus_one_and_the_last_of_200_at_zero() -> None:
+    margins = np.arange(1000.0)
+    factor, term = on_one_scale(margins, np.ones(1000))
+    assert factor * np.quantile(margins, 0.5) + term == pytest.approx(-1, abs=0.01)
+    assert factor * np.quantile(margins, 0.995) + term == pytest.approx(0, abs=0.01)
+
+
+def test_texts_weigh_by_their_share_on_the_scale() -> None:
+    margins = np.concatenate([np.linspace(0, 1, 1000), np.full(100, 5.0)])
+    factor, term = on_one_scale(margins, np.where(margins > 1, 1e-6, 1.0))
+    assert (factor, term) == pytest.approx((1 / 0.495, -0.995 / 0.495), abs=0.01)
+
+
+def test_sets_can_count_as_one_where_error_rates_are_compared(generations) -> None:
+    joined = TrainingOptions(bits=12, epochs=3, experts=EXPERTS, populations=dict.fromkeys(NEW_SETS, "new"))
+    trained = train(generations, joined)
+    groups = {entry.group for entry in trained.model.arrays.populations}
+    assert groups == {"set0", "set1", "new"}

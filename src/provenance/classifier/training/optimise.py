@@ -1,4 +1,4 @@
-"""Fitting the linear score: hashed rows in, quantised weights out."""
+"""Fitting an expert's linear score: hashed rows in, quantised weights out."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ HUMAN_COST: Final = 2.0
 """Loss of all human windows beside that of all synthetic ones: a human text taken for a model's is the worse error."""
 ONE_IN: Final = 20_000
 """One in so many weights of a block is larger than the largest step, and cut to it."""
+HIGH: Final = 0.995
+"""Share of known human text that scores below the point at which experts are made equal."""
 
 
 @dataclass(frozen=True)
@@ -110,5 +112,28 @@ def score(
     from provenance.classifier.scoring.kernel import score_spans
 
     margins = np.zeros(len(starts), np.float64)
-    score_spans(symbols, starts, ends, window, bits, weights.steps, np.array(weights.scales), margins)
+    score_spans(symbols, starts, ends, window, bits, weights.steps[np.newaxis], np.array([weights.scales]), margins)
     return margins
+
+
+def on_one_scale(margins: npt.NDArray[np.float64], shares: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Factor and term that put an expert's score on the scale that experts are compared on.
+
+    On it 0 is what one in 200 known human texts reaches, and their median is -1, so that no expert speaks up more often
+    than another about what people wrote.
+
+    Args:
+        margins: Out-of-sample scores of human texts.
+        shares: Weight of each text.
+    """
+    order = np.argsort(margins, kind="stable")
+    upto = np.cumsum(shares[order]) / shares.sum()
+    middle, high = (float(margins[order][np.searchsorted(upto, level)]) for level in (0.5, HIGH))
+    factor = round(1.0 / max(high - middle, 1e-6), 6)
+    return factor, round(-factor * high, 6)
+
+
+def rescaled(weights: Weights, factor: float, term: float) -> Weights:
+    """The same score, times a factor and plus a term."""
+    characters, words, intercept = weights.scales
+    return Weights(weights.steps, (factor * characters, factor * words, factor * intercept + term))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from provenance.classifier.alphabet import build_table
 from provenance.classifier.model import StyleModel
-from provenance.classifier.modelfile import Bin, ModelArrays
+from provenance.classifier.modelfile import MOST_EXPERTS, Bin, ModelArrays
 from provenance.classifier.populations import Population, populations
 from provenance.classifier.training import optimise
 from provenance.classifier.training.augment import misspelt
-from provenance.classifier.training.calibrate import LENGTH_BINS, Scored, calibrate_bin
+from provenance.classifier.training.calibrate import FEWEST_OF_A_SET, LENGTH_BINS, Scored, calibrate_bin
 from provenance.classifier.training.corpus import (
     SHORTEST,
     WINDOW_LENGTHS,
@@ -34,6 +34,35 @@ from provenance.errors import UsageError
 
 
 @dataclass(frozen=True)
+class Expert:
+    """Which synthetic text one of a model's linear scores is trained on.
+
+    Attributes:
+        name: For the card.
+        sets: Data sets that it learns, or with ``others`` those that it does not.
+        others: Whether it learns the sets that are not named, instead of those that are.
+        blind: Data sets whose human text it does not learn: kinds of text of which it has no synthetic text either.
+        steepness: Factor on its score on the scale of `optimise.on_one_scale`: one above 1 says less of what reads like
+            a person's, and more of what hardly a person writes.
+        handicap: What is taken off then.
+    """
+
+    name: str
+    sets: frozenset[str] = frozenset()
+    others: bool = False
+    blind: frozenset[str] = frozenset()
+    steepness: float = 1.0
+    handicap: float = 0.0
+
+    def learns(self, dataset: str) -> bool:
+        """Whether the synthetic text of a data set is among its own."""
+        return (dataset in self.sets) != self.others
+
+
+EVERYTHING: Final = (Expert("all", others=True),)
+
+
+@dataclass(frozen=True)
 class TrainingOptions:
     """How a model is trained.
 
@@ -43,6 +72,10 @@ class TrainingOptions:
         folds: Data set to fold: sets of one fold are held out together. A set that is not named is a fold of its own.
         pieces: Sets whose rows are pieces of few works, one for each of their domains.
         uncertain: Sets whose human label is too doubtful to calibrate on; they are trained on all the same.
+        experts: Who learns what: each expert learns to tell the synthetic text of its data sets from all human text,
+            and the score is the highest expert's.
+        populations: Data set to what it counts as when error rates are compared between sets, where that isn't its
+            fold.
         bits: log2 of the buckets of each of the two blocks.
         cost: Inverse strength of the regularisation.
         epochs: Passes of the optimiser.
@@ -54,10 +87,19 @@ class TrainingOptions:
     folds: Mapping[str, str] = field(default_factory=dict)
     pieces: frozenset[str] = frozenset()
     uncertain: frozenset[str] = frozenset()
-    bits: int = 19
+    experts: tuple[Expert, ...] = EVERYTHING
+    populations: Mapping[str, str] = field(default_factory=dict)
+    bits: int = 18
     cost: float = 0.07
     epochs: int = 6
     rows: int = 300_000
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.experts) <= MOST_EXPERTS:
+            raise UsageError(
+                f"A model has one to {MOST_EXPERTS} experts, not {len(self.experts)}",
+                next_step="Join or leave out some",
+            )
 
 
 @dataclass(frozen=True)
@@ -68,11 +110,13 @@ class Held:
         rows: Row of the selected table.
         bins: Index into `calibrate.LENGTH_BINS`.
         margins: Scores.
+        scales: Of each expert the factor and term of `optimise.on_one_scale`.
     """
 
     rows: Ints
     bins: Ints
     margins: npt.NDArray[np.float64]
+    scales: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -122,20 +166,25 @@ def train(
             bin_ = calibrate_bin(
                 language,
                 limits,
-                scored(corpus, held, human, options.folds, options.uncertain),
-                scored(corpus, held, synthetic, options.folds, frozenset()),
+                scored(corpus, held, human, options, options.uncertain),
+                scored(corpus, held, synthetic, options, frozenset()),
             )
             if bin_ is not None:
                 bins.append(bin_)
                 found += _populations(corpus, held, bin_, human | synthetic, options)
     tell("fitting the model")
-    weights = optimise.fit(hashed, corpus.labels[rows], shares, cost=options.cost, epochs=options.epochs)
+    fitted = _fit_experts(corpus, hashed, shares, options)
+    weights = [
+        optimise.rescaled(expert, *scale)
+        for expert, scale in zip(fitted, held.scales, strict=True)
+        if expert is not None
+    ]
     arrays = ModelArrays(
         symbols=alphabet,
-        weights=weights.steps,
+        weights=np.stack([expert.steps for expert in weights]),
         bits=options.bits,
         window=WINDOW_LENGTHS[-1],
-        scales=weights.scales,
+        scales=tuple(expert.scales for expert in weights),
         bins=tuple(bins),
         card=_card(table, options, len(rows)),
         populations=tuple(found),
@@ -147,6 +196,7 @@ def leave_out(
     table: pa.Table,
     options: TrainingOptions,
     kind_of: Callable[[str | None], str | None],
+    scales: tuple[tuple[float, float], ...],
     progress: Callable[[str], None] | None = None,
 ) -> tuple[pa.Table, Held]:
     """Scores of texts by models that saw no text of their kind, whatever data set it stands in.
@@ -155,6 +205,7 @@ def leave_out(
         table: As for `train`.
         options: As for `train`; its folds are not used.
         kind_of: From a domain to the kind that is held out with it, or None: such texts are only trained on.
+        scales: Those of the model whose thresholds will be applied.
         progress: As for `train`.
 
     Returns:
@@ -164,7 +215,7 @@ def leave_out(
     table, corpus, hashed, shares = _material(table, options, build_table(), tell)
     kinds = [kind_of(domain) for domain in table["domain"].to_pylist()]
     table = table.append_column("kind", pa.array(kinds, pa.string()))
-    return table, _cross_score(corpus, table, hashed, shares, np.array(kinds, dtype=object), options, tell)
+    return table, _cross_score(corpus, table, hashed, shares, np.array(kinds, dtype=object), options, tell, scales)
 
 
 def _material(
@@ -239,12 +290,13 @@ def _cross_score(
     folds: npt.NDArray[np.object_],
     options: TrainingOptions,
     tell: Callable[[str], None],
+    scales: tuple[tuple[float, float], ...] | None = None,
 ) -> Held:
     """Score the calibration spans of every fold by a model that did not see it; rows without a fold have no score."""
     spans = calibration_spans(corpus, table)
     held = np.array([fold is not None for fold in folds[spans[0]].tolist()], bool)
     rows, bins, first, final = (column[held] for column in spans)
-    margins = np.zeros(len(rows))
+    margins = np.full((len(options.experts), len(rows)), -np.inf)
     for fold in sorted(set(folds.tolist()) - {None}):
         out = folds == fold
         tell(f"holding out {fold}")
@@ -257,12 +309,55 @@ def _cross_score(
                 place=f"data set {fold}",
                 next_step="Add a second set with that label, and name sets in the column 'dataset'",
             )
-        weights = optimise.fit(hashed, labels, kept, cost=options.cost, epochs=options.epochs)
         here = np.flatnonzero(out[rows])
-        margins[here] = optimise.score(
-            weights, corpus.symbols, first[here], final[here], options.bits, WINDOW_LENGTHS[-1]
-        )
-    return Held(rows, bins, margins)
+        for margin, weights in zip(margins, _fit_experts(corpus, hashed, kept, options), strict=True):
+            if weights is not None:
+                margin[here] = optimise.score(
+                    weights, corpus.symbols, first[here], final[here], options.bits, WINDOW_LENGTHS[-1]
+                )
+    if scales is None:
+        scales = _scales(corpus, rows, margins, folds, options)
+    aligned = [factor * margin + term for margin, (factor, term) in zip(margins, scales, strict=True)]
+    return Held(rows, bins, np.max(aligned, axis=0), scales)
+
+
+def _fit_experts(
+    corpus: Corpus, hashed: optimise.HashedRows, shares: npt.NDArray[np.float64], options: TrainingOptions
+) -> list[optimise.Weights | None]:
+    """Every expert's weights; None for one all of whose text is held out."""
+    labels = corpus.labels[hashed.rows]
+    sets = corpus.dataset[hashed.rows].tolist()
+    fitted: list[optimise.Weights | None] = []
+    for expert in options.experts:
+        kept = np.where((labels < 0) | np.array([expert.learns(name) for name in sets]), shares, 0.0)
+        kept = np.where((labels < 0) & np.array([name in expert.blind for name in sets]), 0.0, kept)
+        known = bool((kept[labels > 0] > 0).any())
+        fitted.append(optimise.fit(hashed, labels, kept, cost=options.cost, epochs=options.epochs) if known else None)
+    return fitted
+
+
+def _scales(
+    corpus: Corpus,
+    rows: Ints,
+    margins: npt.NDArray[np.float64],
+    folds: npt.NDArray[np.object_],
+    options: TrainingOptions,
+) -> tuple[tuple[float, float], ...]:
+    """What puts the experts on one scale, from human text of which every fold weighs the same."""
+    if len(margins) == 1:
+        return ((1.0, 0.0),)
+    certain = ~np.isin(corpus.dataset, sorted(options.uncertain))
+    human = np.flatnonzero((corpus.labels[rows] < 0) & certain[rows])
+    _, fold, counts = np.unique(folds[rows[human]].astype(str), return_inverse=True, return_counts=True)
+    shares = np.where(counts >= FEWEST_OF_A_SET, 1.0 / counts, 0.0)[fold]
+    if not shares.any():
+        shares = np.ones(len(human))
+    found = []
+    for expert, margin in zip(options.experts, margins[:, human], strict=True):
+        known = np.isfinite(margin)
+        factor, term = optimise.on_one_scale(margin[known], shares[known]) if known.any() else (1.0, 0.0)
+        found.append((expert.steepness * factor, round(expert.steepness * term - expert.handicap, 6)))
+    return tuple(found)
 
 
 def population(held: Held, number: int) -> npt.NDArray[np.bool_]:
@@ -281,15 +376,19 @@ def scored(
     corpus: Corpus,
     held: Held,
     mask: npt.NDArray[np.bool_],
-    folds: Mapping[str, str],
+    options: TrainingOptions,
     without: frozenset[str],
 ) -> Scored:
     """The held-out scores under a mask, leaving out some sets."""
     keep = np.flatnonzero(mask)
     keep = keep[[name not in without for name in corpus.dataset[held.rows[keep]].tolist()]]
     rows = held.rows[keep]
-    sets = codes([folds.get(name, name) for name in corpus.dataset[rows].tolist()])
+    sets = codes([_population_of(name, options) for name in corpus.dataset[rows].tolist()])
     return Scored(held.margins[keep], sets, corpus.work[rows])
+
+
+def _population_of(name: str, options: TrainingOptions) -> str:
+    return options.populations.get(name, options.folds.get(name, name))
 
 
 def _populations(
@@ -303,7 +402,7 @@ def _populations(
     kept = synthetic | ~np.isin(names, sorted(options.uncertain))
     names = names[kept].tolist()
     scores = bin_.slope * held.margins[of_bin[kept]] + bin_.offset
-    groups = [options.folds.get(name, name) for name in names]
+    groups = [_population_of(name, options) for name in names]
     return populations(bin_.name, scores, synthetic[kept], names, groups, corpus.work[rows[kept]])
 
 
@@ -329,6 +428,18 @@ def _card(table: pa.Table, options: TrainingOptions, windows_used: int) -> dict[
             "folds": dict(sorted(options.folds.items())),
             "pieces": sorted(options.pieces),
             "uncertain": sorted(options.uncertain),
+            "experts": [
+                {
+                    "name": expert.name,
+                    "sets": sorted(expert.sets),
+                    "others": expert.others,
+                    "blind": sorted(expert.blind),
+                    "steepness": expert.steepness,
+                    "handicap": expert.handicap,
+                }
+                for expert in options.experts
+            ],
+            "populations": dict(sorted(options.populations.items())),
             "bits": options.bits,
             "cost": options.cost,
             "epochs": options.epochs,
