@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from provenance.classifier.modelfile import MOST_EXPERTS, Bin, ModelArrays
 from provenance.classifier.populations import Population, populations
 from provenance.classifier.training import optimise
 from provenance.classifier.training.augment import misspelt
-from provenance.classifier.training.calibrate import FEWEST_OF_A_SET, LENGTH_BINS, Scored, calibrate_bin
+from provenance.classifier.training.calibrate import LENGTH_BINS, Scored, calibrate_bin
 from provenance.classifier.training.corpus import (
     SHORTEST,
     WINDOW_LENGTHS,
@@ -29,37 +29,9 @@ from provenance.classifier.training.corpus import (
     several_windows,
     uniform,
 )
+from provenance.classifier.training.experts import EVERYTHING, Expert, fit_experts, scales_of
 from provenance.classifier.training.labelled import Licences, licence_kind, select_licences
 from provenance.errors import UsageError
-
-
-@dataclass(frozen=True)
-class Expert:
-    """Which synthetic text one of a model's linear scores is trained on.
-
-    Attributes:
-        name: For the card.
-        sets: Data sets that it learns, or with ``others`` those that it does not.
-        others: Whether it learns the sets that are not named, instead of those that are.
-        blind: Data sets whose human text it does not learn: kinds of text of which it has no synthetic text either.
-        steepness: Factor on its score on the scale of `optimise.on_one_scale`: one above 1 says less of what reads like
-            a person's, and more of what hardly a person writes.
-        handicap: What is taken off then.
-    """
-
-    name: str
-    sets: frozenset[str] = frozenset()
-    others: bool = False
-    blind: frozenset[str] = frozenset()
-    steepness: float = 1.0
-    handicap: float = 0.0
-
-    def learns(self, dataset: str) -> bool:
-        """Whether the synthetic text of a data set is among its own."""
-        return (dataset in self.sets) != self.others
-
-
-EVERYTHING: Final = (Expert("all", others=True),)
 
 
 @dataclass(frozen=True)
@@ -173,7 +145,7 @@ def train(
                 bins.append(bin_)
                 found += _populations(corpus, held, bin_, human | synthetic, options)
     tell("fitting the model")
-    fitted = _fit_experts(corpus, hashed, shares, options)
+    fitted = fit_experts(corpus, hashed, shares, options.experts, cost=options.cost, epochs=options.epochs)
     weights = [
         optimise.rescaled(expert, *scale)
         for expert, scale in zip(fitted, held.scales, strict=True)
@@ -310,54 +282,17 @@ def _cross_score(
                 next_step="Add a second set with that label, and name sets in the column 'dataset'",
             )
         here = np.flatnonzero(out[rows])
-        for margin, weights in zip(margins, _fit_experts(corpus, hashed, kept, options), strict=True):
+        fitted = fit_experts(corpus, hashed, kept, options.experts, cost=options.cost, epochs=options.epochs)
+        for margin, weights in zip(margins, fitted, strict=True):
             if weights is not None:
                 margin[here] = optimise.score(
                     weights, corpus.symbols, first[here], final[here], options.bits, WINDOW_LENGTHS[-1]
                 )
     if scales is None:
-        scales = _scales(corpus, rows, margins, folds, options)
+        certain = ~np.isin(corpus.dataset[rows], sorted(options.uncertain))
+        scales = scales_of(options.experts, margins, (corpus.labels[rows] < 0) & certain, folds[rows])
     aligned = [factor * margin + term for margin, (factor, term) in zip(margins, scales, strict=True)]
     return Held(rows, bins, np.max(aligned, axis=0), scales)
-
-
-def _fit_experts(
-    corpus: Corpus, hashed: optimise.HashedRows, shares: npt.NDArray[np.float64], options: TrainingOptions
-) -> list[optimise.Weights | None]:
-    """Every expert's weights; None for one all of whose text is held out."""
-    labels = corpus.labels[hashed.rows]
-    sets = corpus.dataset[hashed.rows].tolist()
-    fitted: list[optimise.Weights | None] = []
-    for expert in options.experts:
-        kept = np.where((labels < 0) | np.array([expert.learns(name) for name in sets]), shares, 0.0)
-        kept = np.where((labels < 0) & np.array([name in expert.blind for name in sets]), 0.0, kept)
-        known = bool((kept[labels > 0] > 0).any())
-        fitted.append(optimise.fit(hashed, labels, kept, cost=options.cost, epochs=options.epochs) if known else None)
-    return fitted
-
-
-def _scales(
-    corpus: Corpus,
-    rows: Ints,
-    margins: npt.NDArray[np.float64],
-    folds: npt.NDArray[np.object_],
-    options: TrainingOptions,
-) -> tuple[tuple[float, float], ...]:
-    """What puts the experts on one scale, from human text of which every fold weighs the same."""
-    if len(margins) == 1:
-        return ((1.0, 0.0),)
-    certain = ~np.isin(corpus.dataset, sorted(options.uncertain))
-    human = np.flatnonzero((corpus.labels[rows] < 0) & certain[rows])
-    _, fold, counts = np.unique(folds[rows[human]].astype(str), return_inverse=True, return_counts=True)
-    shares = np.where(counts >= FEWEST_OF_A_SET, 1.0 / counts, 0.0)[fold]
-    if not shares.any():
-        shares = np.ones(len(human))
-    found = []
-    for expert, margin in zip(options.experts, margins[:, human], strict=True):
-        known = np.isfinite(margin)
-        factor, term = optimise.on_one_scale(margin[known], shares[known]) if known.any() else (1.0, 0.0)
-        found.append((expert.steepness * factor, round(expert.steepness * term - expert.handicap, 6)))
-    return tuple(found)
 
 
 def population(held: Held, number: int) -> npt.NDArray[np.bool_]:
