@@ -57,7 +57,8 @@ def train(
     output.emit(
         f"calibrated for {', '.join(bins)}"
         if bins
-        else "calibrated for nothing: it needs 600 documents and three sets of each label in a range of lengths"
+        else "calibrated for nothing: a range of lengths needs 600 documents of each label, and of each three sets "
+        "with 150 texts of 20 works; `provenance calibrate` makes do with 100 documents of each"
     )
     return 0
 
