@@ -153,8 +153,11 @@ def test_scores_equal_the_plain_form(experts: int) -> None:
 
 @pytest.mark.parametrize("step", [-127, 127])
 def test_the_sums_have_room_for_the_longest_window(step: int) -> None:
-    # Marks that differ from their neighbours are tokens of their own, so every symbol is one, with the most n-grams.
-    text = "".join(chr(0x4E00 + (at * 7) % 4096) for at in range(LONGEST_WINDOW))
+    # Nearly every run of five symbols differs, and of one-letter words and marks nearly every pair and triple does.
+    text = "".join(
+        f"{'abcdefghijklmnopqrstuvwxyz'[at * at % 677 % 26]}{',;:.!?'[at * at % 331 % 6]} "
+        for at in range(LONGEST_WINDOW // 3)
+    )
     model = ModelArrays(TABLE, np.full((3, 2 << 16), step, np.int8), 16, LONGEST_WINDOW, ((1.0, 1.0, 0.0),) * 3, ())
     raw, _ = margins(model, pa.array([text], pa.large_string()))
     assert raw.tolist() == pytest.approx([plain_margin(model, text)], abs=1e-9)
