@@ -63,6 +63,7 @@ def held_out(labelled: Path):
     longest = np.zeros(table.num_rows, np.int64)
     np.maximum.at(longest, held.rows, held.bins)
     dataset = column["dataset"].astype(str)
+    population = np.array([options.populations.get(name, name) for name in dataset])
     score = slope[held.bins] * held.margins + offset[held.bins]
     pool = Pool(
         {
@@ -71,7 +72,7 @@ def held_out(labelled: Path):
             "margin": held.margins[keep],
             "cell": cells(score)[keep],
             "synthetic": (column["label"] == "synthetic")[keep],
-            "dataset": dataset[keep],
+            "dataset": population[keep],
             "group": np.array([group.get(name, name) for name in dataset])[keep],
             "certain": ~np.isin(dataset, list(options.uncertain))[keep],
             "natural": (held.bins == longest[held.rows])[keep],

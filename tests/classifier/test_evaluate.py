@@ -54,13 +54,13 @@ def test_promises_on_sets_that_it_has_never_seen(development) -> None:
         assert 1 - upper_bound(right, group.texts) <= 0.01, group.name
     assert tuned.human <= 0.03
     assert all(g.human <= 0.10 for g in result.by_model if g.label == "instruction-tuned" and g.texts >= 50)
-    assert tuned.synthetic >= 0.35
+    assert tuned.synthetic >= 0.40
     assert sum(g.human * g.texts for g in calibrated) / sum(g.texts for g in calibrated) >= 0.45
     areas = [g.auc for g in result.by_set if g.label == "instruction-tuned" and not np.isnan(g.auc)]
     assert len(areas) >= 7
     assert np.mean(areas) >= 0.96
-    assert min(areas) >= 0.87
-    assert result.expected_calibration_error <= 0.05
+    assert min(areas) >= 0.88
+    assert result.expected_calibration_error <= 0.04
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def test_formatting_alone_has_no_purchase(development, benchmark) -> None:
 def test_disguises_hardly_lower_what_is_found(development, benchmark) -> None:
     shares = benchmark.disguised_shares(development)
     plain = shares.pop("as it is")
-    assert plain > 0.40
+    assert plain > 0.45
     assert set(shares) > benchmark.RELAYOUTS
     for name in set(shares) - benchmark.RELAYOUTS:
-        assert shares[name] >= plain - 0.04, name
+        assert shares[name] >= plain - 0.03, name

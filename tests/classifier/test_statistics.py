@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from provenance.classifier.statistics import incomplete_beta, upper_bound
+from provenance.classifier.statistics import incomplete_beta, student_quantile, upper_bound
 
 
 def binomial_at_most(successes: int, trials: int, chance: float) -> float:
@@ -28,6 +28,12 @@ def test_upper_bound_agrees_with_scipy() -> None:
         assert upper_bound(successes, trials) == pytest.approx(
             stats.beta.ppf(0.95, successes + 1, trials - successes), rel=1e-8
         )
+
+
+def test_student_quantiles_of_the_printed_tables() -> None:
+    assert student_quantile(1) == pytest.approx(6.313752, abs=1e-5)
+    assert student_quantile(5) == pytest.approx(2.015048, abs=1e-5)
+    assert student_quantile(30) == pytest.approx(1.697261, abs=1e-5)
 
 
 def test_incomplete_beta_is_symmetric() -> None:

@@ -73,6 +73,12 @@ def test_a_calibrated_model_scans(cli: Callable[..., Any], labelled: Path, tmp_p
     assert "--style-model" in done.err
 
 
+def test_calibrate_says_where_thresholds_are_out_of_reach(cli: Callable[..., Any], labelled: Path) -> None:
+    done = cli("calibrate", labelled, "--out", "own.model")
+    assert done.code == 0
+    assert "style will tag nothing synthetic there" in " ".join(done.err.split())
+
+
 def test_calibrate_says_what_is_missing(cli: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "few.jsonl").write_text("".join(json.dumps(line(seed, "human")) + "\n" for seed in range(5)))
     done = cli("calibrate", tmp_path / "few.jsonl")

@@ -123,9 +123,9 @@ _CALIBRATION = (
     "Every calibration document is scored by a model that saw neither its data set nor a copy of it nor another "
     "answer to its prompt. A p-value is the larger of two numbers. The first is the 95 % Clopper-Pearson bound on the "
     "share of pooled documents at least as extreme. The second is there because sets differ more than chance, so that "
-    "a pooled threshold breaks its promise on the next set: the mean rate of a data set, taking the sets as the sample "
-    "(a set of pieces of fewer than 20 works is no sample of its own). So the promise is one about sets on average; "
-    "the tables below show how far single ones lie from it. "
+    "a pooled threshold breaks its promise on the next set: for human text Student's 95 % bound on the mean rate of a "
+    "data set, taking the sets as the sample (a set of pieces of fewer than 20 works is no sample of its own); for "
+    "synthetic text that mean itself. "
     "For the longest bin, documents that have no such span take part with a shorter "
     "one, which spreads more and so keeps the bound safe."
 )
@@ -188,18 +188,17 @@ def _experts(experts: Sequence[Mapping[str, Any]]) -> str:
         sets = ", ".join(expert["sets"]) or "none"
         rows.append(
             f"| {expert['name']} | {'all but ' if expert['others'] else ''}{sets} | "
-            f"{', '.join(expert['blind']) or 'none'} | {expert['steepness']} | {expert['handicap']} |"
+            f"{expert['steepness']} | {expert['handicap']} |"
         )
     return "\n".join(
         [
             "Each score is an expert's, trained on the synthetic text of some sets, because what models of one "
             "generation have in common does not show in another's, and on human text. Out of sample, 0 is what one "
             "in 200 human texts reaches (every fold weighs the same) and -1 their median; that is multiplied by an "
-            "expert's steepness, and its handicap taken off. Human text is left out where an expert has no synthetic "
-            "text of its kinds.",
+            "expert's steepness, and its handicap taken off.",
             "",
-            "| expert of | synthetic sets | human sets left out | steepness | handicap |",
-            "|---|---|---|--:|--:|",
+            "| expert of | synthetic sets | steepness | handicap |",
+            "|---|---|--:|--:|",
             *rows,
         ]
     )

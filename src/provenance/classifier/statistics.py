@@ -61,3 +61,16 @@ def upper_bound(successes: float, trials: float, confidence: float = 0.95) -> fl
         else:
             high = middle
     return high
+
+
+def student_quantile(degrees: int, confidence: float = 0.95) -> float:
+    """Quantile of Student's t distribution for a confidence above one half."""
+    low, high = 0.0, 1e4
+    for _ in range(80):
+        middle = 0.5 * (low + high)
+        tail = 0.5 * incomplete_beta(degrees / (degrees + middle * middle), degrees / 2.0, 0.5)
+        if 1.0 - tail < confidence:
+            low = middle
+        else:
+            high = middle
+    return high

@@ -105,6 +105,7 @@ def calibrate(
     json: JsonOption = False,
 ) -> int:
     """Make a model whose thresholds hold for text like yours, from labelled texts it was not trained on."""
+    from provenance import policy as policies
     from provenance.classifier import StyleModel
     from provenance.classifier.recalibration import recalibrate
     from provenance.classifier.training.labelled import read_labelled
@@ -130,6 +131,13 @@ def calibrate(
         result.bins,
         title=f"{before.version} calibrated anew",
     )
+    alpha = policies.load("default").settings["style_alpha"]
+    silent = [bin_ for bin_, _, _, least in result.bins if least > alpha]
+    if silent:
+        output.note(
+            f"{', '.join(silent)}: p_human stays above the {alpha} that policy default asks for, so style will tag "
+            "nothing synthetic there; more human documents lower it"
+        )
     if result.kept:
         output.emit(f"as before, for want of texts: {', '.join(result.kept)}")
     output.emit(f"model {result.model.version} in {output.safe(out)}; scan with --style-model {output.safe(out)}")

@@ -22,7 +22,6 @@ class Expert:
         name: For the card.
         sets: Data sets that it learns, or with ``others`` those that it does not.
         others: Whether it learns the sets that are not named, instead of those that are.
-        blind: Data sets whose human text it does not learn: kinds of text of which it has no synthetic text either.
         steepness: Factor on its score on the scale of `optimise.on_one_scale`: one above 1 says less of what reads like
             a person's, and more of what hardly a person writes.
         handicap: What is taken off then.
@@ -31,7 +30,6 @@ class Expert:
     name: str
     sets: frozenset[str] = frozenset()
     others: bool = False
-    blind: frozenset[str] = frozenset()
     steepness: float = 1.0
     handicap: float = 0.0
 
@@ -67,8 +65,7 @@ def fit_experts(
     fitted: list[optimise.Weights | None] = []
     for expert in experts:
         learned = np.array([expert.learns(name) for name in sets])
-        blind = np.array([name in expert.blind for name in sets])
-        kept = np.where(np.where(labels > 0, learned, ~blind), shares, 0.0)
+        kept = np.where(learned | (labels < 0), shares, 0.0)
         known = bool((kept[labels > 0] > 0).any())
         fitted.append(optimise.fit(hashed, labels, kept, cost=cost, epochs=epochs) if known else None)
     return fitted

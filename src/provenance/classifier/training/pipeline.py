@@ -46,8 +46,8 @@ class TrainingOptions:
         uncertain: Sets whose human label is too doubtful to calibrate on; they are trained on all the same.
         experts: Who learns what: each expert learns to tell the synthetic text of its data sets from all human text,
             and the score is the highest expert's.
-        populations: Data set to what it counts as when error rates are compared between sets, where that isn't its
-            fold.
+        populations: Data set to what it counts as where error rates are compared between sets and shares estimated,
+            where that isn't its fold.
         bits: log2 of the buckets of each of the two blocks.
         cost: Inverse strength of the regularisation.
         epochs: Passes of the optimiser.
@@ -333,11 +333,12 @@ def _populations(
     of_bin = np.flatnonzero(mask)
     rows = held.rows[of_bin]
     synthetic = corpus.labels[rows] > 0
-    names = corpus.dataset[rows]
-    kept = synthetic | ~np.isin(names, sorted(options.uncertain))
-    names = names[kept].tolist()
+    datasets = corpus.dataset[rows]
+    kept = synthetic | ~np.isin(datasets, sorted(options.uncertain))
+    sets = datasets[kept].tolist()
     scores = bin_.slope * held.margins[of_bin[kept]] + bin_.offset
-    groups = [_population_of(name, options) for name in names]
+    names = [options.populations.get(name, name) for name in sets]
+    groups = [_population_of(name, options) for name in sets]
     return populations(bin_.name, scores, synthetic[kept], names, groups, corpus.work[rows[kept]])
 
 
@@ -368,7 +369,6 @@ def _card(table: pa.Table, options: TrainingOptions, windows_used: int) -> dict[
                     "name": expert.name,
                     "sets": sorted(expert.sets),
                     "others": expert.others,
-                    "blind": sorted(expert.blind),
                     "steepness": expert.steepness,
                     "handicap": expert.handicap,
                 }
