@@ -117,7 +117,7 @@ _HOW = (
     "formatting nor those disguises can move a score. Trained with a squared hinge loss by dual coordinate descent on "
     "random windows of both labels, up to three of a human text and two of a synthetic one, balanced over data set, "
     "generator, domain and length; all human text costs twice as much as all synthetic text, and base models count "
-    "0.05. In three of ten windows 2 to 15 % of the words are misspelt."
+    "0.05. In half of the windows 2 to 15 % of the words are misspelt."
 )
 _CALIBRATION = (
     "Every calibration document is scored by a model that saw neither its data set nor a copy of it nor another "
@@ -143,7 +143,8 @@ _HELD = (
 )
 _KINDS = (
     "As above, but what is held out is a kind of text, from all sets at once, with copies of its texts and other "
-    "answers to its prompts. The thresholds are the model's own."
+    "answers to its prompts. Few texts written for the project belong to a kind by their domain's name; the others "
+    "were trained on throughout. The thresholds are the model's own."
 )
 _DISGUISES = (
     "English texts of instruction-tuned models, of at least 100 words, from the sets that the model has never seen; "
@@ -155,12 +156,13 @@ _ATTACKS = (
 )
 _TRIED = (
     "Training sets held out one after another, three tenths of the rows unless said otherwise; spans of 100 to 399 "
-    "words, in the last block of 100 and more. AUC: mean over synthetic sets of instruction-tuned models, against "
-    "human text of which every set weighs the same. Synthetic %: share of synthetic text above the threshold that "
-    "0.5 % of such human text reaches; human %: share of human text below the threshold under which 3 % of synthetic "
-    "text lie. Both thresholds are read off the scores themselves, so they compare models; they promise nothing. Sets "
-    "with restricted licences took part as unseen text only: they were scored, never trained on. In the rows with "
-    "three numbers a cell, spans have 100 words and more, and the thresholds are those that the calibration gives."
+    "words, or of 100 and more from the reference row that says so. AUC: mean over synthetic sets of "
+    "instruction-tuned models, against human text of which every set weighs the same. Synthetic %: share of "
+    "synthetic text above the threshold that 0.5 % of such human text reaches; human %: share of human text below "
+    "the threshold under which 3 % of synthetic text lie. Both thresholds are read off the scores themselves, so "
+    "they compare models; they promise nothing. Sets with restricted licences took part as unseen text only: they "
+    "were scored, never trained on. In the rows with three numbers a cell, spans have 100 words and more, and the "
+    "thresholds are those that the calibration gives."
 )
 _LIMITS = (
     "A tag is a statement about a population, not proof against an author. The error bounds hold for text like "

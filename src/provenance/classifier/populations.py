@@ -32,8 +32,8 @@ class Population:
 
     Attributes:
         bin: Name of the bin, such as ``en:100-199``.
-        name: The set; sets that were held out together stay apart here.
-        group: What was held out together, the unit in which calibration is resampled.
+        name: The set; sets that were held out together stay apart here, unless they count as one population.
+        group: What was held out together or counts as one population: the unit in which calibration is resampled.
         label: What the texts are. Text of base models takes no part.
         documents: How many independent documents the rows are, at most the sum of the counts.
         counts: Rows in each cell; ``len(counts) == CELLS``.

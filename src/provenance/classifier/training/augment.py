@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from provenance.classifier.training.corpus import Ints, uniform
 
-MISSPELT_WINDOWS: Final = 0.3
+MISSPELT_WINDOWS: Final = 0.5
 """Share of the windows that are misspelt."""
 _FEWEST, _MOST = 0.02, 0.15
 _SEED = 11
